@@ -1,0 +1,1 @@
+"""One module a service; each lists what it replaces in moto as `REPLACEMENTS`."""
