@@ -1,4 +1,4 @@
-"""Every subprocess the embedded cloud starts, each in its own process group, so that a stop leaves none behind."""
+"""Every subprocess the embedded cloud starts, each in its own process group, so that a stop leaves none."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def stop_all() -> None:
 
 
 def base_environment() -> dict[str, str]:
-    """What a container would have of its own: a PATH with this interpreter first, a home, a locale. No more."""
+    """What a container would have of its own: a PATH with this interpreter first and a locale. No more."""
     return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",

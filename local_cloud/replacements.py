@@ -20,8 +20,8 @@ class MotoChangedError(RuntimeError):
 class Replacement:
     """One moto symbol, what stands in for it, and why.
 
-    `target` is `package.module:attribute[.attribute…]`. `build` takes the original and returns the replacement,
-    so that a wrapper can call what it wraps.
+    `target` is `package.module:attribute[.attribute…]`. `build` takes the original and returns the
+    replacement, so that a wrapper can call what it wraps.
     """
 
     target: str
@@ -37,7 +37,8 @@ def install(replacements: Sequence[Replacement]) -> None:
     missing = [r.target for r in replacements if not _exists(r.target)]
     if missing:
         raise MotoChangedError(
-            f"moto does not have {', '.join(missing)}. Install the moto version of requirements.lock: make setup"
+            f"moto does not have {', '.join(missing)}. "
+            "Install the moto version of requirements.lock: make setup"
         )
     for replacement in replacements:
         owner, name = _owner(replacement.target)

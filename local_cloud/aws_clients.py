@@ -1,0 +1,49 @@
+"""boto3 clients of the embedded cloud to itself: a service reaches another only through its public API."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from local_cloud import settings
+from local_cloud.accounts import SECRET_ACCESS_KEY, access_key_id
+
+_lock = threading.Lock()
+_CONFIG = Config(
+    retries={"max_attempts": 1},
+    connect_timeout=5,
+    read_timeout=900,
+    max_pool_connections=50,
+    parameter_validation=True,
+    inject_host_prefix=False,
+    s3={"addressing_style": "path"},
+)
+
+
+def client(service: str, region: str | None = None, account: str | None = None) -> Any:
+    """The boto3 client of `service` in a Region and account of this cloud, by default its own."""
+    cloud = settings.current()
+    with _lock:
+        return _client(service, region or cloud.region, account or cloud.account_id, cloud.endpoint)
+
+
+@functools.lru_cache(maxsize=256)
+def _client(service: str, region: str, account: str, endpoint: str) -> Any:
+    make: Any = _session().client
+    return make(
+        service,
+        region_name=region,
+        endpoint_url=endpoint,
+        aws_access_key_id=access_key_id(account),
+        aws_secret_access_key=SECRET_ACCESS_KEY,
+        config=_CONFIG,
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _session() -> boto3.session.Session:
+    return boto3.session.Session()

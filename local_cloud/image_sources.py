@@ -1,0 +1,40 @@
+"""Which Dockerfile an image repository is built from, as its template's Metadata says.
+
+`AWS::ECR::Repository` resources carry `Metadata: {Dockerfile, DockerContext}`; CloudFormation puts that
+here, and whoever runs an image asks here. Without Docker nothing is built: the Dockerfile is read at job start.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Paths relative to the project's root, as written in the template."""
+
+    dockerfile: str
+    context: str
+
+
+_sources: dict[str, ImageSource] = {}
+_lock = threading.Lock()
+
+
+def remember(repository_name: str, dockerfile: str, context: str) -> None:
+    """Note where the images of a repository come from; a later note replaces an earlier one."""
+    with _lock:
+        _sources[repository_name] = ImageSource(dockerfile, context)
+
+
+def forget(repository_name: str) -> None:
+    """Drop a deleted repository; nothing if it is unknown."""
+    with _lock:
+        _sources.pop(repository_name, None)
+
+
+def lookup(repository_name: str) -> ImageSource | None:
+    """Where the images of a repository come from; None if no template said."""
+    with _lock:
+        return _sources.get(repository_name)
