@@ -1,0 +1,72 @@
+# Turbine. `make demo` shows the main job on this machine, `make test` proves it; both set everything up by themselves.
+PYTHON ?= python3
+VENV := .venv
+TOOLS := .venv-tools
+BIN := $(VENV)/bin
+SOURCES := local_cloud layers/core/turbine functions batch_jobs cli tests
+export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core:$(CURDIR)/batch_jobs
+
+.PHONY: help setup demo test lint format check-template lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo             four teams' models trained, compared, registered and used, on an embedded AWS"
+	@echo "make test             all tests"
+	@echo "make lint             ruff, mypy and the import contracts"
+	@echo "make check-template   sam validate and cfn-lint on every template"
+	@echo "make lock             resolve requirements*.in again"
+	@echo "make clean            remove the environments and the local state"
+
+setup: $(VENV)/.installed $(BIN)/turbine
+
+# A full lock needs no resolution. Where the index's torch wheel wants its CUDA libraries, pip check says so and the
+# second install adds them.
+$(VENV)/.installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Turbine needs Python 3.11 to 3.13, this is %d.%d. Name another: make setup PYTHON=python3.13" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/python -m pip check >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip check
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
+	@touch $@
+
+# The environment holds no code of this project, so that functions and jobs see only what the templates give them.
+$(BIN)/turbine: $(VENV)/.installed
+	@printf '#!/bin/sh\nPYTHONPATH="%s:%s/layers/core" exec "%s/$(BIN)/python" -m cli "$$@"\n' '$(CURDIR)' '$(CURDIR)' '$(CURDIR)' > $@
+	@chmod +x $@
+
+demo: setup
+	$(BIN)/turbine demo
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(TOOLS)/.installed: requirements-tools.lock
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-tools.lock
+	$(TOOLS)/bin/python -m pip check
+	@touch $@
+
+check-template: $(TOOLS)/.installed
+	for template in template.yaml stacks/prediction.yaml; do \
+	  AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(TOOLS)/bin/sam validate --lint --template $$template || exit 1; \
+	done
+	$(TOOLS)/bin/cfn-lint stacks/team.yaml
+
+lock:
+	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet uv
+	build/lock/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements.in | sed 's/+[a-z0-9.]*$$//' > requirements.lock
+	build/lock/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-tools.in > requirements-tools.lock
+
+clean:
+	rm -rf $(VENV) $(TOOLS) build .turbine .pytest_cache .mypy_cache .ruff_cache report.html
