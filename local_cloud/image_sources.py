@@ -1,7 +1,7 @@
 """Which Dockerfile an image repository is built from, as its template's Metadata says.
 
-`AWS::ECR::Repository` resources carry `Metadata: {Dockerfile, DockerContext}`; CloudFormation puts that
-here, and whoever runs an image asks here. Without Docker nothing is built: the Dockerfile is read at job start.
+`AWS::ECR::Repository` resources carry `Metadata: {Dockerfile, DockerContext}`; CloudFormation puts that here,
+and whoever runs an image asks here. Without Docker nothing is built: a Dockerfile is read when a job starts.
 """
 
 from __future__ import annotations
