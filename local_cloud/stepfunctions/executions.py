@@ -1,0 +1,325 @@
+"""The life of an execution: its start, its end as an event, stopping it with a reason, and redriving it.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html and
+https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import functools
+import logging
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from moto.core.exceptions import AWSError
+from moto.stepfunctions.exceptions import ExecutionDoesNotExist, InvalidName
+from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map import StateMap
+from moto.stepfunctions.parser.asl.component.state.exec.state_parallel.state_parallel import StateParallel
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
+from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
+
+from local_cloud import changes
+from local_cloud.replacements import Replacement
+from local_cloud.services import events
+from local_cloud.stepfunctions.normalisation import iso
+
+_LOG = logging.getLogger(__name__)
+_EXECUTION_NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
+_REDRIVE_DAYS = 14
+_starting = threading.RLock()
+
+
+class ExecutionNotRedrivable(AWSError):
+    TYPE = "ExecutionNotRedrivable"
+    STATUS = 400
+
+
+class RedriveNotEmulatedError(AWSError):
+    """A redrive that AWS would do and this cloud cannot."""
+
+    TYPE = "ValidationException"
+    STATUS = 400
+
+
+def redrive_status(execution: Any) -> tuple[str, str | None]:
+    """`REDRIVABLE`, or `NOT_REDRIVABLE` and AWS's reason."""
+    status = execution.exec_status
+    if status == ExecutionStatus.RUNNING:
+        return "NOT_REDRIVABLE", "Execution is RUNNING and cannot be redriven"
+    if status == ExecutionStatus.SUCCEEDED:
+        return "NOT_REDRIVABLE", "Execution is SUCCEEDED and cannot be redriven"
+    age = datetime.datetime.now(datetime.UTC) - execution.stop_date
+    if age > datetime.timedelta(days=_REDRIVE_DAYS):
+        return "NOT_REDRIVABLE", "Execution history event expired"
+    return "REDRIVABLE", None
+
+
+def description(execution: Any) -> dict[str, Any]:
+    """An execution as DescribeExecution shows it, dates as datetimes."""
+    machine = execution.state_machine
+    status, reason = redrive_status(execution)
+    shown: dict[str, Any] = {
+        "executionArn": execution.exec_arn,
+        "stateMachineArn": machine.arn,
+        "name": execution.name,
+        "status": execution.exec_status.value,
+        "startDate": execution.start_date,
+        "stopDate": execution.stop_date if execution.exec_status != ExecutionStatus.RUNNING else None,
+        "input": execution.execution_input,
+        "inputDetails": {"included": True},
+        "redriveCount": redrive_count(execution),
+        "redriveDate": getattr(execution, "redrive_date", None),
+        "redriveStatus": status,
+        "redriveStatusReason": reason,
+        "error": execution.error,
+        "cause": execution.cause,
+    }
+    if execution.exec_status == ExecutionStatus.SUCCEEDED:
+        shown["output"] = to_json_str(execution.output, separators=(",", ":"))
+        shown["outputDetails"] = {"included": True}
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def redrive_count(execution: Any) -> int:
+    """How often an execution was redriven."""
+    return getattr(execution, "redrives", 0)
+
+
+def stop(execution: Any, error: str | None, cause: str | None) -> None:
+    """End a running execution as ABORTED and wait until its history says so; nothing if it has ended."""
+    if execution.exec_status != ExecutionStatus.RUNNING or execution.exec_worker.env is None:
+        return
+    execution.stop(stop_date=datetime.datetime.now(datetime.UTC), error=error, cause=cause)
+    while execution.exec_status == ExecutionStatus.RUNNING:
+        seen = changes.version()
+        if execution.exec_status == ExecutionStatus.RUNNING:
+            changes.wait(seen, 0.2)
+
+
+def redrive(execution: Any) -> datetime.datetime:
+    """Run an unsuccessful execution on from the state that failed, with that state's input and variables.
+
+    Raises: ExecutionNotRedrivable as AWS does; RedriveNotEmulatedError for a failed Map or Parallel state.
+    """
+    status, reason = redrive_status(execution)
+    if status != "REDRIVABLE":
+        raise ExecutionNotRedrivable(reason)
+    env = execution.exec_worker.env
+    point = env.__dict__["_resume_point"]
+    if isinstance(point.state, StateMap | StateParallel):
+        raise RedriveNotEmulatedError(
+            f"states:RedriveExecution is not emulated for a failed {type(point.state).__name__[5:]} state "
+            f"({point.state.name}): redrive the executions it started, or start a new execution"
+        )
+    execution.redrives = redrive_count(execution) + 1
+    execution.redrive_date = datetime.datetime.now(datetime.UTC)
+    execution.error = execution.cause = execution.stop_date = None
+    execution.exec_status = ExecutionStatus.RUNNING
+    _emit(execution)
+    threading.Thread(target=_resume, args=(execution, env, point), daemon=True, name="redrive").start()
+    return execution.redrive_date
+
+
+class _ResumePoint:
+    """The state a machine is about to enter, with what a redrive needs to enter it again."""
+
+    def __init__(self, state: Any, env: Any) -> None:
+        self.state = state
+        self.input = env.states.get_input()
+        self.variables = copy.deepcopy(env.variable_store._inner_scope)
+
+
+def _resume(execution: Any, old: Any, point: _ResumePoint) -> None:
+    worker = execution.exec_worker
+    program = worker._get_evaluation_entrypoint()
+    env = worker._get_evaluation_environment()
+    env.event_manager = old.event_manager
+    env.event_history_context = old.event_history_context
+    worker.env = env
+    env.event_manager.add_event(
+        context=env.event_history_context,
+        event_type=HistoryEventType.ExecutionRedriven,
+        event_details={"executionRedrivenEventDetails": {"redriveCount": execution.redrives}},
+        update_source_event_id=False,
+    )
+    env.states.context_object.context_object_data["Execution"].update(
+        RedriveCount=execution.redrives, RedriveTime=iso(execution.redrive_date)
+    )
+    env.states.reset(input_value=point.input)
+    for name, value in point.variables.items():
+        env.variable_store.set(name, value)
+    env.variable_store.reset_tracing()
+    env._resume_at = point.state.name
+    program.eval(env)
+    worker._execution_communication.terminated()
+
+
+def _enter_state(original: Callable[..., None]) -> Callable[..., None]:
+    def evaluate_state(self: Any, env: Any) -> None:
+        if not env.is_frame():
+            env._resume_point = _ResumePoint(self, env)
+        original(self, env)
+
+    return evaluate_state
+
+
+def _emit(execution: Any) -> None:
+    """Send the execution's status to the default event bus, as AWS does for Standard machines."""
+    shown = description(execution)
+    detail = {
+        **dict.fromkeys(
+            (
+                "stateMachineVersionArn",
+                "stateMachineAliasArn",
+                "redriveDate",
+                "redriveStatusReason",
+                "stopDate",
+            )
+        ),
+        **dict.fromkeys(("input", "output", "outputDetails", "error", "cause")),
+        **{
+            key: int(value.timestamp() * 1000) if isinstance(value, datetime.datetime) else value
+            for key, value in shown.items()
+        },
+    }
+    events.emit(
+        source="aws.states",
+        detail_type="Step Functions Execution Status Change",
+        detail=detail,
+        resources=[execution.exec_arn],
+        account=execution.account_id,
+        region=execution.region_name,
+    )
+
+
+def _reflect_status(original: Callable[..., None]) -> Callable[..., None]:
+    def reflect_execution_status(self: Any) -> None:
+        execution = self.execution
+        state = execution.exec_worker.env.program_state()
+        if isinstance(state, ProgramStopped):
+            execution.error, execution.cause = state.error, state.cause
+        original(self)
+        changes.announce()
+        _emit(execution)
+
+    return reflect_execution_status
+
+
+def _start(original: Callable[..., None]) -> Callable[..., None]:
+    def start(self: Any) -> None:
+        original(self)
+        _emit(self)
+
+    return start
+
+
+def _start_execution(original: Callable[..., Any]) -> Callable[..., Any]:
+    def start_execution(
+        self: Any,
+        state_machine_arn: str,
+        name: str | None = None,
+        execution_input: str | None = None,
+        trace_header: str | None = None,
+    ) -> Any:
+        name = name or str(uuid.uuid4())
+        if not _EXECUTION_NAME.fullmatch(name):
+            raise InvalidName(f"Invalid Name: '{name}'")
+        # Two starts under one name must not both find it free.
+        with _starting:
+            return original(self, state_machine_arn, name, execution_input or "{}", trace_header)
+
+    return start_execution
+
+
+def _describe_execution(self: Any, execution_arn: str) -> Any:
+    self._validate_execution_arn(execution_arn)
+    machine_name = execution_arn.split(":")[6]
+    for machine in list(self.state_machines):
+        if machine.name == machine_name:
+            for execution in list(machine.executions):
+                if execution.execution_arn == execution_arn:
+                    return execution
+    raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{execution_arn}'")
+
+
+def _execution_details(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_start_execution_details(self: Any) -> Any:
+        details = original(self)
+        details.start_time = iso(details.start_time)
+        return details
+
+    return get_start_execution_details
+
+
+def _environment(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_evaluation_environment(self: Any) -> Any:
+        env = original(self)
+        env.states.context_object.context_object_data["Execution"]["RedriveCount"] = 0
+        return env
+
+    return get_evaluation_environment
+
+
+def _state_data(**fields: Any) -> dict[str, Any]:
+    entered = datetime.datetime.fromisoformat(fields["EnteredTime"])
+    return {"EnteredTime": iso(entered), "Name": fields["Name"], "RetryCount": 0}
+
+
+def _parsed_once(original: Any) -> Any:
+    """A machine's program holds no state of an execution (moto runs one for all items of a Map), so keep it."""
+    return staticmethod(functools.lru_cache(maxsize=128)(original.__func__))
+
+
+_EXECUTION = "moto.stepfunctions.parser.backend.execution"
+_WORKER = "moto.stepfunctions.parser.backend.execution_worker:ExecutionWorker"
+_BACKEND = "moto.stepfunctions.parser.models:StepFunctionsParserBackend"
+
+REPLACEMENTS: list[Replacement] = [
+    Replacement(
+        target=f"{_BACKEND}.start_execution",
+        build=_start_execution,
+        why="executions without a name are all called None; two starts under one name race",
+    ),
+    Replacement(
+        target=f"{_BACKEND}.describe_execution",
+        build=lambda original: _describe_execution,
+        why="looks through every execution of every machine",
+    ),
+    Replacement(
+        target=f"{_EXECUTION}:BaseExecutionWorkerCommunication._reflect_execution_status",
+        build=_reflect_status,
+        why="drops error and cause of a stop, sends no status event",
+    ),
+    Replacement(target=f"{_EXECUTION}:Execution.start", build=_start, why="sends no status event"),
+    Replacement(
+        target=f"{_EXECUTION}:Execution.get_start_execution_details",
+        build=_execution_details,
+        why="the context's StartTime is a datetime, which is not JSON",
+    ),
+    Replacement(
+        target=f"{_WORKER}._get_evaluation_environment",
+        build=_environment,
+        why="the context has no RedriveCount",
+    ),
+    Replacement(
+        target="moto.stepfunctions.parser.asl.component.state.state:StateData",
+        build=lambda original: _state_data,
+        why="EnteredTime has another format than AWS's, RetryCount is missing outside of Tasks",
+    ),
+    Replacement(
+        target="moto.stepfunctions.parser.asl.component.state.state:CommonStateField._eval_body",
+        build=_enter_state,
+        why="nothing remembers where a redrive has to resume",
+    ),
+    Replacement(
+        target="moto.stepfunctions.parser.asl.parse.asl_parser:AmazonStateLanguageParser.parse",
+        build=_parsed_once,
+        why="every start parses the definition anew: 0.15 s for a machine of 20 states",
+    ),
+]

@@ -1,0 +1,317 @@
+"""The service integrations a Task may name: what moto lacks or gets wrong in them.
+
+Clients speak to this cloud in the account of the execution's role. Every `.sync` can be cancelled. Errors carry the
+names that AWS gives them, because a Catch matches by name.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
+    StateTaskServiceCallback,
+)
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
+
+from local_cloud import aws_clients
+from local_cloud.replacements import Replacement
+from local_cloud.stepfunctions.normalisation import to_json_values
+
+_EXEC = "moto.stepfunctions.parser.asl.component.state.exec"
+_SERVICES = f"{_EXEC}.state_task.service"
+_STOPPED = "The Step Functions execution that started this was stopped"
+
+_SDK_ERROR_NAMES = {
+    "batch": "Batch",
+    "cloudformation": "CloudFormation",
+    "cloudwatch": "CloudWatch",
+    "cloudwatchlogs": "CloudWatchLogs",
+    "dynamodb": "DynamoDb",
+    "ecr": "Ecr",
+    "eventbridge": "EventBridge",
+    "iam": "Iam",
+    "kms": "Kms",
+    "lambda": "Lambda",
+    "s3": "S3",
+    "sagemaker": "SageMaker",
+    "scheduler": "Scheduler",
+    "secretsmanager": "SecretsManager",
+    "sfn": "Sfn",
+    "sns": "Sns",
+    "sqs": "Sqs",
+    "ssm": "Ssm",
+    "sts": "Sts",
+}
+"""Prefix of an `aws-sdk:` integration's errors: the name of the service's exception in AWS's Java SDK."""
+
+_SAGEMAKER_JOBS: dict[str, tuple[str, str, str, str]] = {
+    "createtransformjob": (
+        "describe_transform_job",
+        "stop_transform_job",
+        "TransformJobName",
+        "TransformJobStatus",
+    ),
+}
+_SAGEMAKER_ACTIONS = {"createtransformjob", "createmodel", "addtags"}
+
+
+def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
+    """A client of this cloud in the account of the Task's role."""
+    role_arn = getattr(state_credentials, "role_arn", None) or ""
+    account = role_arn.split(":")[4] if role_arn.count(":") >= 5 else None
+    return aws_clients.client(service, region, account or None)
+
+
+def _task_failed(task: Any, env: Any, error: str, cause: str) -> FailureEvent:
+    return FailureEvent(
+        env=env,
+        error_name=CustomErrorName(error),
+        event_type=HistoryEventType.TaskFailed,
+        event_details=EventDetails(
+            taskFailedEventDetails=TaskFailedEventDetails(
+                error=error,
+                cause=cause,
+                resource=task._get_sfn_resource(),
+                resourceType=task._get_sfn_resource_type(),
+            )
+        ),
+    )
+
+
+class SageMakerTask(StateTaskServiceCallback):
+    """`arn:aws:states:::sagemaker:createTransformJob[.sync]`, `createModel` and `addTags`.
+
+    Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            supported_integration_patterns={ResourceCondition.WaitForTaskToken, ResourceCondition.Sync}
+        )
+
+    def _get_supported_parameters(self) -> set[str] | None:
+        # None is "not a valid resource ARN", the empty set accepts what the service's model has.
+        return set() if self.resource.api_action.lower() in _SAGEMAKER_ACTIONS else None
+
+    def _from_error(self, env: Any, ex: Exception) -> FailureEvent:
+        if not isinstance(ex, ClientError):
+            return super()._from_error(env=env, ex=ex)
+        return _task_failed(self, env, f"SageMaker.{_exception_name(ex)}", ex.response["Error"]["Message"])
+
+    def _eval_service_task(
+        self,
+        env: Any,
+        resource_runtime_part: Any,
+        normalised_parameters: dict[str, Any],
+        state_credentials: Any,
+    ) -> None:
+        client = client_for(resource_runtime_part.region, "sagemaker", state_credentials)
+        response = getattr(client, self._get_boto_service_action())(**normalised_parameters)
+        response.pop("ResponseMetadata", None)
+        env.stack.append(response)
+
+    def _build_sync_resolver(
+        self,
+        env: Any,
+        resource_runtime_part: Any,
+        normalised_parameters: dict[str, Any],
+        state_credentials: Any,
+    ) -> Callable[[], Any]:
+        env.stack.pop()
+        describe, stop, name_key, status_key = _SAGEMAKER_JOBS[self.resource.api_action.lower()]
+        client = client_for(resource_runtime_part.region, "sagemaker", state_credentials)
+        name = {name_key: normalised_parameters[name_key]}
+
+        def resolve() -> dict[str, Any] | None:
+            job = getattr(client, describe)(**name)
+            job.pop("ResponseMetadata", None)
+            if job[status_key] not in ("Completed", "Failed", "Stopped"):
+                return None
+            to_json_values(job, dates_as_text=False)
+            if job[status_key] == "Completed":
+                return job
+            raise FailureEventException(_task_failed(self, env, "States.TaskFailed", to_json_str(job)))
+
+        return _cancellable(resolve, lambda: getattr(client, stop)(**name))
+
+    def _normalise_response(
+        self, response: Any, boto_service_name: str | None = None, service_action_name: str | None = None
+    ) -> None:
+        """Keep SageMaker's own names, which are PascalCase already (MaxPayloadInMB)."""
+        to_json_values(response, dates_as_text=False)
+
+
+def _exception_name(error: ClientError) -> str:
+    code = error.response["Error"]["Code"]
+    return code if code.endswith("Exception") else f"{code}Exception"
+
+
+def _cancellable(resolve: Callable[[], Any], cancel: Callable[[], Any]) -> Callable[[], Any]:
+    @functools.wraps(resolve)
+    def resolver() -> Any:
+        return resolve()
+
+    resolver.cancel = cancel  # type: ignore[attr-defined]
+    return resolver
+
+
+def _evaluate_arguments(self: Any, env: Any) -> dict[str, Any]:
+    """The Task's Arguments.
+
+    Raises: ValueError naming the arguments that the integration does not take.
+    """
+    if self.parargs is None:
+        return {}
+    self.parargs.eval(env=env)
+    arguments: dict[str, Any] = env.stack.pop()
+    supported = self._get_supported_parameters()
+    unsupported = sorted(set(arguments) - supported) if supported else []
+    if unsupported:
+        raise ValueError(f"The field '{unsupported[0]}' is not supported by {self.resource.resource_arn}")
+    return arguments
+
+
+def _with_sagemaker(original: Callable[[str], Any]) -> Callable[[str], Any]:
+    def state_task_service_for(service_name: str) -> Any:
+        return SageMakerTask() if service_name == "sagemaker" else original(service_name)
+
+    return state_task_service_for
+
+
+def _cancelling(stop: Callable[[Any, str], None], service: str, id_key: str) -> Callable[..., Any]:
+    """Wrap a resolver's builder so that what it waits for can be stopped by the id in the submission's output."""
+
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def build(
+            self: Any,
+            env: Any,
+            resource_runtime_part: Any,
+            normalised_parameters: Any,
+            state_credentials: Any,
+        ) -> Callable[[], Any]:
+            started = env.stack[-1][id_key]
+            resolve = original(self, env, resource_runtime_part, normalised_parameters, state_credentials)
+            client = client_for(resource_runtime_part.region, service, state_credentials)
+            return _cancellable(resolve, lambda: stop(client, started))
+
+        return build
+
+    return wrap
+
+
+def _terminate_job(client: Any, job_id: str) -> None:
+    client.terminate_job(jobId=job_id, reason=_STOPPED)
+
+
+def _stop_execution(client: Any, execution_arn: str) -> None:
+    client.stop_execution(executionArn=execution_arn, cause=_STOPPED)
+
+
+def _sdk_error_name(original: Any) -> Any:
+    def normalise_service_error_name(service_name: str) -> str:
+        known = _SDK_ERROR_NAMES.get(service_name.lower())
+        return known or original.__func__(service_name)
+
+    return staticmethod(normalise_service_error_name)
+
+
+def _failed_entries_as_text(original: Callable[..., Any]) -> Callable[..., Any]:
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        if isinstance(getattr(ex, "cause", None), dict):
+            ex.cause = to_json_str(ex.cause)  # type: ignore[attr-defined]
+        return original(self, env, ex)
+
+    return from_error
+
+
+def _attach_batch_variables(original: Any) -> Any:
+    """Mark a job as started by Step Functions; a multi-node job takes no container overrides."""
+
+    def attach(parameters: dict[str, Any]) -> None:
+        if "NodeOverrides" not in parameters:
+            original.__func__(parameters)
+
+    return staticmethod(attach)
+
+
+_CLIENT_USERS = [
+    f"{_EXEC}.state_map.result_writer.resource_eval.resource_eval_s3",
+    f"{_EXEC}.state_map.item_reader.eval.resource_eval_s3",
+    f"{_EXEC}.state_task.lambda_eval_utils",
+    *(
+        f"{_SERVICES}.state_task_service_{name}"
+        for name in (
+            "unsupported glue events ecs sqs sfn dynamodb batch sns aws_sdk".split()  # noqa: SIM905
+        )
+    ),
+]
+
+REPLACEMENTS: list[Replacement] = [
+    *(
+        Replacement(
+            target=f"{module}:boto_client_for",
+            build=lambda original: client_for,
+            why="always speaks for the default account, and makes a new client for every Task",
+        )
+        for module in _CLIENT_USERS
+    ),
+    Replacement(
+        target=f"{_EXEC}.state_task.state_task_factory:state_task_service_for",
+        build=_with_sagemaker,
+        why="SageMaker jobs are unsupported: .sync returns at once",
+    ),
+    Replacement(
+        target=f"{_EXEC}.state_task.state_task:StateTask._eval_parameters",
+        build=lambda original: _evaluate_arguments,
+        why="arguments that an integration does not take are dropped silently",
+    ),
+    Replacement(
+        target=f"{_SERVICES}.state_task_service_batch:StateTaskServiceBatch._build_sync_resolver",
+        build=_cancelling(_terminate_job, "batch", "JobId"),
+        why="a stopped execution leaves its job running",
+    ),
+    *(
+        Replacement(
+            target=f"{_SERVICES}.state_task_service_sfn:StateTaskServiceSfn.{name}",
+            build=_cancelling(_stop_execution, "stepfunctions", "ExecutionArn"),
+            why="a stopped execution leaves its child running",
+        )
+        for name in ("_build_sync_resolver", "_build_sync2_resolver")
+    ),
+    Replacement(
+        target=f"{_SERVICES}.state_task_service_batch:_SUPPORTED_API_PARAM_BINDINGS",
+        build=lambda original: {
+            "submitjob": original["submitjob"]
+            | {"NodeOverrides", "SchedulingPriorityOverride", "ShareIdentifier", "PropagateTags"}
+        },
+        why="arguments that SubmitJob takes are dropped silently",
+    ),
+    Replacement(
+        target=f"{_SERVICES}.state_task_service_batch:StateTaskServiceBatch._attach_aws_environment_variables",
+        build=_attach_batch_variables,
+        why="adds container overrides to multi-node jobs, which take none",
+    ),
+    Replacement(
+        target=f"{_SERVICES}.state_task_service_aws_sdk:StateTaskServiceAwsSdk._normalise_service_error_name",
+        build=_sdk_error_name,
+        why="error names are cased wrongly (s3. for S3.), so that a Catch misses",
+    ),
+    Replacement(
+        target=f"{_SERVICES}.state_task_service_events:StateTaskServiceEvents._from_error",
+        build=_failed_entries_as_text,
+        why="the cause of EventBridge.FailedEntry is an object where the API has text",
+    ),
+]

@@ -1,0 +1,207 @@
+"""Every place where an execution waits, made to end at once when the execution is stopped or times out.
+
+moto sleeps through a stop: a Task is waited for to its end, a retry to the end of its pause, a `.sync` polls every
+half second and leaves the job it started running. Here one event a frame ends all of them, and a `.sync` whose
+execution was stopped, failed or timed out cancels what it waits for, as AWS tries to.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from moto.stepfunctions.parser.asl.component.common.retry.max_attempts_decl import MaxAttemptsOutcome
+from moto.stepfunctions.parser.asl.component.common.retry.retrier_outcome import RetrierOutcome
+from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import EvalTimeoutError
+from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded
+
+from local_cloud import changes
+from local_cloud.replacements import Replacement
+
+_LOG = logging.getLogger(__name__)
+_LOOK_AGAIN_S = 0.5
+"""How long a `.sync` waits for an announcement before it looks by itself."""
+_LAST_EVENTS_S = 5.0
+"""How long a machine that timed out waits for its states to write their last events."""
+
+
+def interrupted(env: Any) -> threading.Event:
+    """The event that is set when this environment stops running for any reason."""
+    return env.__dict__.setdefault("_interrupted", threading.Event())
+
+
+def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
+    def end(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        interrupted(self).set()
+        changes.announce()
+
+    return end
+
+
+def _evaluate_with_timeout(self: Any, env: Any) -> None:
+    """Run the state's work in a frame of its own, until it is done, its time is up, or the execution ends.
+
+    Raises: EvalTimeoutError after TimeoutSeconds; whatever the work raises.
+    """
+    self.timeout.eval(env=env)
+    timeout_s: int = env.stack.pop()
+    frame = env.open_frame()
+    frame.states.reset(input_value=env.states.get_input())
+    frame.stack = copy.deepcopy(env.stack)
+    outcome: dict[str, Any] = {}
+    over = interrupted(frame)
+
+    def work() -> None:
+        try:
+            self._eval_execution(frame)
+            outcome["output"] = frame.stack[-1]
+        except Exception as error:  # noqa: BLE001  raised again below, in the state's own thread
+            outcome["error"] = error
+        over.set()
+
+    threading.Thread(target=work, daemon=True, name=f"state-{self.name}").start()
+    over.wait(timeout_s)
+    if not outcome:
+        frame.event_history_context.abandoned = True
+    frame.set_ended()
+    env.close_frame(frame)
+    if not env.is_running():
+        return
+    if "error" in outcome:
+        raise outcome["error"]
+    if "output" not in outcome:
+        raise EvalTimeoutError()
+    _take_output(self, env, outcome["output"])
+
+
+def _take_output(state: Any, env: Any, output: Any) -> None:
+    env.stack.append(output)
+    if not state._is_language_query_jsonpath():
+        env.states.set_result(output)
+    if state.assign_decl:
+        state.assign_decl.eval(env=env)
+    if state.result_selector:
+        state.result_selector.eval(env=env)
+    if state.result_path:
+        state.result_path.eval(env)
+    else:
+        env.states.reset(input_value=env.stack.pop())
+
+
+def _evaluate_retrier(self: Any, env: Any) -> None:
+    self.error_equals.eval(env)
+    if not env.stack.pop():
+        env.stack.append(RetrierOutcome.Skipped)
+        return
+    self.max_attempts.eval(env=env)
+    if env.stack.pop() == MaxAttemptsOutcome.EXHAUSTED:
+        env.stack.append(RetrierOutcome.Failed)
+        return
+    for part in (self.interval_seconds, self.backoff_rate, self.max_delay_seconds, self.jitter_strategy):
+        part.eval(env=env)
+    interrupted(env).wait(env.stack.pop())
+    env.stack.append(RetrierOutcome.Executed)
+
+
+def _evaluate_sync(
+    self: Any,
+    env: Any,
+    sync_resolver: Any,
+    timeout_seconds: Any,  # noqa: ARG001  moto's signature
+    callback_endpoint: Any,  # noqa: ARG001
+    heartbeat_endpoint: Any,  # noqa: ARG001
+) -> Any:
+    """Look whether the job is over at every announcement; cancel it if the execution ends before."""
+    while env.is_running():
+        seen = changes.version()
+        result = sync_resolver()
+        if result:
+            return result
+        changes.wait(seen, _LOOK_AGAIN_S)
+    env.event_history_context.abandoned = True
+    cancel: Callable[[], None] | None = getattr(sync_resolver, "cancel", None)
+    # A Task that ran into its own TimeoutSeconds only ended: its Catch decides about the job.
+    if cancel is not None and not isinstance(env.program_state(), ProgramEnded):
+        _LOG.info("cancelling what %s started", self.resource.resource_arn)
+        cancel()
+    return None
+
+
+def _evaluate_program(self: Any, env: Any) -> None:
+    """Run the machine's states in a thread and wait for it, at most TimeoutSeconds of the machine."""
+    timeout_s = self.timeout_seconds.timeout_seconds if self.timeout_seconds else None
+    env.next_state_name = env.__dict__.pop("_resume_at", None) or self.start_at.start_at_name
+    thread = threading.Thread(target=EvalComponent.eval, args=(self, env), daemon=True, name="machine")
+    thread.start()
+    thread.join(timeout=timeout_s)
+    if thread.is_alive():
+        env.set_timed_out()
+        thread.join(timeout=_LAST_EVENTS_S)
+
+
+def _add_event(original: Callable[..., int]) -> Callable[..., int]:
+    def add_event(
+        self: Any,
+        context: Any,
+        event_type: Any,
+        event_details: Any = None,
+        timestamp: Any = None,
+        update_source_event_id: bool = True,
+    ) -> int:
+        twice = any(details is event_details for details in self.__dict__.get("_published", ()))
+        if twice or getattr(context, "abandoned", False):
+            return context.last_published_event_id
+        return original(self, context, event_type, event_details, timestamp, update_source_event_id)
+
+    return add_event
+
+
+_ENVIRONMENT = "moto.stepfunctions.parser.asl.eval.environment:Environment"
+_EXECUTE = "moto.stepfunctions.parser.asl.component.state.exec.execute_state:ExecutionState"
+_CALLBACK = (
+    "moto.stepfunctions.parser.asl.component.state.exec.state_task.service"
+    ".state_task_service_callback:StateTaskServiceCallback"
+)
+
+REPLACEMENTS: list[Replacement] = [
+    *(
+        Replacement(
+            target=f"{_ENVIRONMENT}.{name}",
+            build=_interrupting,
+            why="nothing wakes a Task, a retry's pause or a .sync when the execution ends",
+        )
+        for name in ("set_ended", "set_error", "set_timed_out", "set_stop")
+    ),
+    Replacement(
+        target=f"{_EXECUTE}._evaluate_with_timeout",
+        build=lambda original: _evaluate_with_timeout,
+        why="waits for a Task to its end although the execution was stopped",
+    ),
+    Replacement(
+        target="moto.stepfunctions.parser.asl.component.common.retry.retrier_decl:RetrierDecl._eval_body",
+        build=lambda original: _evaluate_retrier,
+        why="sleeps through a stop",
+    ),
+    Replacement(
+        target=f"{_CALLBACK}._eval_sync",
+        build=lambda original: _evaluate_sync,
+        why="polls every half second, and leaves the job running when the execution is stopped",
+    ),
+    Replacement(
+        target="moto.stepfunctions.parser.asl.component.program.program:Program.eval",
+        build=lambda original: _evaluate_program,
+        why="ends before the history says that the machine timed out; cannot resume at a state",
+    ),
+    Replacement(
+        target="moto.stepfunctions.parser.asl.eval.event.event_manager:EventManager.add_event",
+        build=_add_event,
+        why="a Task that timed out or was stopped writes TaskSucceeded afterwards; EvaluationFailed comes twice",
+    ),
+]
