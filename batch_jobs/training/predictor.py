@@ -1,0 +1,66 @@
+"""A trained model put to use, rebuilt from what was exported: `config.json` and the weights.
+
+The job measures the model through this class, and the inference container serves it through the same, so
+the published metrics are those of the archive itself.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from training.normalisation import Normalisation
+from training.recipes import find_recipe
+from training.tasks import Predictions, Task
+
+# Bounds the memory of one forward pass, whatever the number of rows.
+ROWS_PER_PASS = 4096
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model with the scaling of its inputs and the meaning of its outputs."""
+
+    features: list[str]
+    normalisation: Normalisation
+    task: Task
+    model: nn.Module
+    device: torch.device
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device | None = None) -> "Predictor":
+        """From an unpacked archive."""
+        config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text())
+        recipe = find_recipe(config["recipe"])
+        task = recipe.task.from_json(config | config["normalisation"])
+        settings = recipe.parse_config(config["hyperparameters"])
+        model = recipe.model(settings, len(config["features"]), task.output_width)
+        model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+        device = device or torch.device("cpu")
+        return cls(
+            config["features"],
+            Normalisation.from_json(config["normalisation"]),
+            task,
+            model.to(device),
+            device,
+        )
+
+    def predict(self, features: np.ndarray) -> Predictions:
+        """Shapes: `features` (n, f), unscaled, columns in the order of `self.features`."""
+        scaled = torch.from_numpy(self.normalisation.apply(features)).to(self.device)
+        return self.task.decode(outputs_of(self.model, scaled).cpu().numpy())
+
+
+@torch.inference_mode()
+def outputs_of(model: nn.Module, features: torch.Tensor) -> torch.Tensor:
+    """The model in evaluation mode on all rows. Shapes: (n, f) to (n, k)."""
+    model.eval()
+    return torch.cat([model(rows) for rows in features.split(ROWS_PER_PASS)])

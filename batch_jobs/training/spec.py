@@ -1,0 +1,91 @@
+"""What the job reads of `run.json` (docs/contracts.md, "The run spec").
+
+Other parts read other fields of the same file, so unknown ones are ignored here.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import BadConfigurationError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Shard(_Part):
+    """One Parquet object, pinned to the bytes that were there when the run was prepared."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str
+    size_bytes: int = Field(ge=0)
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class Dataset(_Part):
+    name: str
+    version: str
+    format: Literal["parquet"]
+    target: str
+    shards: list[Shard] = Field(min_length=1)
+
+
+class Split(_Part):
+    id: str
+    salt: str
+    validation: float = Field(gt=0, lt=1)
+    test: float = Field(gt=0, lt=1)
+
+
+class RecipeChoice(_Part):
+    name: str
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Compute(_Part):
+    """`processes_per_node`: None means one for each GPU, or one where there is none."""
+
+    nodes: int = Field(default=1, ge=1)
+    processes_per_node: int | None = Field(default=None, ge=1)
+
+
+class MetricTarget(_Part):
+    namespace: str
+    dimensions: dict[str, str]
+
+
+class RunSpec(_Part):
+    schema_version: Literal[1]
+    run_id: str
+    team: str
+    dataset: Dataset
+    split: Split
+    recipe: RecipeChoice
+    seed: int
+    compute: Compute = Compute()
+    output_uri: str = Field(pattern=r"^s3://[^/]+/.+/$")
+    metrics: MetricTarget
+
+
+def parse_spec(body: bytes, uri: str) -> RunSpec:
+    """Raises: BadConfigurationError naming the first wrong field."""
+    try:
+        return RunSpec.model_validate_json(body)
+    except ValidationError as error:
+        raise BadConfigurationError(
+            f"{uri}: {first_problem(error)}",
+            "write the run spec as docs/contracts.md says and start a new run",
+        ) from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The field and what is wrong with it, as one phrase: `learning_rate: Input should be greater than 0`."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "the document"
+    return f"{field}: {first['msg']}"
