@@ -115,8 +115,6 @@ def serve(arguments: argparse.Namespace) -> None:
 def _configure_moto() -> None:
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     default_user_config["iam"] = {"load_aws_managed_policies": False}
-    default_user_config["batch"] = {"use_docker": False}
-    default_user_config["lambda"] = {"use_docker": False}
 
 
 def _announce(cloud: settings.CloudSettings) -> None:
