@@ -1,0 +1,72 @@
+"""One demonstration, kept running: every scenario looks into it or adds to it.
+
+`TARGET=aws` runs the scenarios that need no demo against the stack that the standard AWS variables point at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scenarios.live_cloud import LiveCloud
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+
+
+@dataclass(frozen=True)
+class KeptDemo:
+    """What `turbine demo --json --keep` printed, and the cloud it left running."""
+
+    cloud: LiveCloud
+    printed: dict[str, Any]
+    report: Path
+    state_dir: Path
+
+    def runs(self, **wanted: Any) -> list[dict[str, Any]]:
+        """The demo's runs whose fields equal `wanted`."""
+        return [run for run in self.printed["runs"] if all(run[name] == value for name, value in wanted.items())]
+
+
+def turbine(*arguments: str, environment: dict[str, str] | None = None, limit_s: float = 280) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would, from the project's root."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/core'}", "NO_COLOR": "1", **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDemo]:
+    state_dir = tmp_path_factory.mktemp("demo") / "state"
+    report = state_dir.parent / "report.html"
+    done = turbine("demo", "--json", "--keep", "--state-dir", str(state_dir), "--report", str(report))
+    try:
+        assert done.returncode == 0, done.stderr[-6000:]
+        exports = turbine("local", "env", "--state-dir", str(state_dir)).stdout
+        environment = dict(
+            line.removeprefix("export ").partition("=")[::2] for line in exports.splitlines() if line.startswith("export ")
+        )
+        environment = {name: value.strip("'\"") for name, value in environment.items()}
+        assert environment.keys() >= set(NEEDED)
+        yield KeptDemo(LiveCloud(environment), json.loads(done.stdout), report, state_dir)
+    finally:
+        turbine("local", "down", "--state-dir", str(state_dir))
+
+
+@pytest.fixture(scope="session")
+def cloud(demo: KeptDemo) -> LiveCloud:
+    return demo.cloud

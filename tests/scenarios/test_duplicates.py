@@ -1,0 +1,61 @@
+"""Events arrive at least once; runs happen once."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.scenarios.live_cloud import LiveCloud, wait_for
+from tests.scenarios.manifests import run_id_of, winery
+
+pytestmark = pytest.mark.xdist_group("scenarios")
+
+
+def _event(cloud: LiveCloud, key: str, version_id: str) -> dict[str, object]:
+    """The event that S3 sent for this version, read from the execution that it started."""
+
+    def look() -> dict[str, object] | None:
+        stepfunctions = cloud.client("stepfunctions")
+        machine = cloud.outputs["TrainingMachineArn"]
+        for execution in stepfunctions.list_executions(stateMachineArn=machine)["executions"]:
+            event = json.loads(stepfunctions.describe_execution(executionArn=execution["executionArn"])["input"])
+            if event.get("detail", {}).get("object", {}).get("version-id") == version_id:
+                return dict(event)
+        return None
+
+    return wait_for(look, f"the execution for {key}")
+
+
+def test_one_manifest_version_delivered_ten_times_at_once_and_again_later_is_one_run(cloud: LiveCloud) -> None:
+    key = f"manifests/winery/ten-{uuid.uuid4().hex[:8]}.json"
+    version_id = cloud.put(key, winery(cloud))
+    event = _event(cloud, key, version_id)
+    with ThreadPoolExecutor(10) as pool:
+        executions = list(pool.map(lambda _: cloud.start("TrainingMachineArn", event), range(10)))
+    assert {cloud.ended(arn)["status"] for arn in executions} == {"SUCCEEDED"}
+    late = cloud.ended(cloud.start("TrainingMachineArn", event))
+    assert late["status"] == "SUCCEEDED"
+    run_id = run_id_of(cloud, key)
+    assert [run["run_id"] for run in cloud.of_kind("run")].count(run_id) == 1
+    jobs = cloud.client("batch").list_jobs(
+        jobQueue=cloud.outputs["JobQueueArn"], filters=[{"name": "JOB_NAME", "values": [run_id]}]
+    )["jobSummaryList"]
+    assert len(jobs) == 1
+    machine = cloud.outputs["RunMachineArn"]
+    pages = cloud.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=machine)
+    assert [e["name"] for page in pages for e in page["executions"]].count(run_id) == 1
+
+
+def test_an_older_version_never_starts_after_a_newer_one(cloud: LiveCloud) -> None:
+    key = f"manifests/winery/versions-{uuid.uuid4().hex[:8]}.json"
+    first = cloud.put(key, winery(cloud))
+    event = _event(cloud, key, first)
+    cloud.outcome(run_id_of(cloud, key))
+    second = cloud.put(key, winery(cloud, recipe={"name": "tabular_classifier", "hyperparameters": {"epochs": 2}}))
+    _event(cloud, key, second)
+    wait_for(lambda: len([r for r in cloud.of_kind("run") if key in r["manifest_uri"]]) == 2 or None, "the second run")
+    again = cloud.ended(cloud.start("TrainingMachineArn", event))
+    assert json.loads(again["output"]) == {"status": "SUPERSEDED"}
