@@ -33,15 +33,24 @@ class KeptDemo:
 
     def runs(self, **wanted: Any) -> list[dict[str, Any]]:
         """The demo's runs whose fields equal `wanted`."""
-        return [run for run in self.printed["runs"] if all(run[name] == value for name, value in wanted.items())]
+        return [
+            run for run in self.printed["runs"] if all(run[name] == value for name, value in wanted.items())
+        ]
 
 
-def turbine(*arguments: str, environment: dict[str, str] | None = None, limit_s: float = 280) -> subprocess.CompletedProcess[str]:
+def turbine(
+    *arguments: str, environment: dict[str, str] | None = None, limit_s: float = 280
+) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would, from the project's root."""
     return subprocess.run(
         [sys.executable, "-m", "cli", *arguments],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/core'}", "NO_COLOR": "1", **(environment or {})},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/core'}",
+            "NO_COLOR": "1",
+            **(environment or {}),
+        },
         capture_output=True,
         text=True,
         timeout=limit_s,
@@ -58,7 +67,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDemo]:
         assert done.returncode == 0, done.stderr[-6000:]
         exports = turbine("local", "env", "--state-dir", str(state_dir)).stdout
         environment = dict(
-            line.removeprefix("export ").partition("=")[::2] for line in exports.splitlines() if line.startswith("export ")
+            line.removeprefix("export ").partition("=")[::2]
+            for line in exports.splitlines()
+            if line.startswith("export ")
         )
         environment = {name: value.strip("'\"") for name, value in environment.items()}
         assert environment.keys() >= set(NEEDED)
@@ -70,3 +81,22 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDemo]:
 @pytest.fixture(scope="session")
 def cloud(demo: KeptDemo) -> LiveCloud:
     return demo.cloud
+
+
+@pytest.fixture(scope="session")
+def botany(demo: KeptDemo) -> str:
+    """A fifth team, added by the commands of the README and nothing else; returns its first run's id."""
+    section = (ROOT / "README.md").read_text().split("## Add a team")[1].split("\n## ")[0]
+    commands = section.split("```sh\n")[1].split("```")[0]
+    done = subprocess.run(
+        ["sh", "-ec", commands],
+        cwd=ROOT,
+        env={**os.environ, **demo.cloud.environment, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (run,) = [run for run in demo.cloud.of_kind("run") if run["team"] == "botany"]
+    return str(run["run_id"])

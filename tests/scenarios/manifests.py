@@ -33,6 +33,7 @@ def winery(cloud: LiveCloud, **changes: Any) -> dict[str, Any]:
 
 def run_id_of(cloud: LiveCloud, manifest_key: str, limit_s: float = 60) -> str:
     """The id of the run that a dropped manifest caused."""
+
     def look() -> str | None:
         for run in cloud.of_kind("run"):
             if run["manifest_uri"].split("?")[0].endswith(manifest_key):
@@ -43,11 +44,12 @@ def run_id_of(cloud: LiveCloud, manifest_key: str, limit_s: float = 60) -> str:
 
 
 def clone_finished_run(
-    cloud: LiveCloud, team: str, run_id: str, clone_id: str, *, publish_metrics: bool
+    cloud: LiveCloud, team: str, run_id: str, clone_id: str, *, publish_metrics: bool, perfect: bool = False
 ) -> dict[str, Any]:
     """A new run whose training is done already (`_SUCCESS` is there), so that its machine goes straight on.
 
-    Without `publish_metrics` CloudWatch never hears of its metrics, as when PutMetricData was dropped.
+    Without `publish_metrics` CloudWatch never hears of its metrics, as when PutMetricData was dropped. A `perfect`
+    clone's accuracy is beyond any champion's, so that its machine reaches every state up to the promotion.
     Returns: the run machine's input for it.
     """
     bucket = cloud.outputs["ArtifactBucketName"]
@@ -62,6 +64,8 @@ def clone_finished_run(
     metrics = json.loads(bodies["metrics.json"]) | {"run_id": clone_id}
     if publish_metrics:
         metrics["published_at"] = whole_minute()
+    if perfect:
+        metrics["test"]["accuracy"] = 2.0
     bodies["run.json"] = json.dumps(spec).encode()
     bodies["metrics.json"] = json.dumps(metrics).encode()
     marker = json.loads(bodies["_SUCCESS"])

@@ -30,7 +30,10 @@ BAD: dict[str, tuple[Callable[[LiveCloud], bytes | dict[str, Any]], str]] = {
     "unknown_field": (lambda cloud: winery(cloud, recepi={"name": "x"}), "recepi"),
     "unknown_recipe": (lambda cloud: winery(cloud, recipe={"name": "tabular_clasifier"}), "recipe.name"),
     "other_team": (lambda cloud: winery(cloud, team="vision"), "team"),
-    "other_bucket": (lambda cloud: _at(cloud, "s3://somebody-elses-bucket/datasets/winery/"), "dataset.source.uri"),
+    "other_bucket": (
+        lambda cloud: _at(cloud, "s3://somebody-elses-bucket/datasets/winery/"),
+        "dataset.source.uri",
+    ),
     "other_teams_data": (
         lambda cloud: _at(cloud, f"s3://{cloud.outputs['DataBucketName']}/datasets/vision/digits/v1/"),
         "dataset.source.uri",
@@ -56,7 +59,9 @@ def test_it_starts_no_run_and_names_the_field_the_cause_and_the_mend(demo: KeptD
             return next((r for r in cloud.of_kind("rejection") if name in r["manifest_uri"]), None)
 
         rejection = wait_for(look, f"the refusal of {name}")
-        (event,) = wait_for(lambda: [e for e in heard() if name in e["detail"]["manifest_uri"]] or None, "its event")
+        (event,) = wait_for(
+            lambda: [e for e in heard() if name in e["detail"]["manifest_uri"]] or None, "its event"
+        )
     assert field in rejection["field"]
     assert rejection["problem"] and rejection["mend"]
     for told in ("field", "problem", "mend"):
@@ -73,7 +78,8 @@ def test_an_unknown_team_is_refused(demo: KeptDemo) -> None:
     name = f"unknown-{uuid.uuid4().hex[:8]}.json"
     cloud.put(f"manifests/nobody/{name}", winery(cloud, team="nobody"))
     rejection = wait_for(
-        lambda: next((r for r in cloud.of_kind("rejection") if name in r["manifest_uri"]), None), "the refusal"
+        lambda: next((r for r in cloud.of_kind("rejection") if name in r["manifest_uri"]), None),
+        "the refusal",
     )
     assert rejection["field"] == "team"
     assert "teams apply" in rejection["mend"]
@@ -85,10 +91,12 @@ def test_the_good_entries_of_a_batch_start_and_the_bad_one_is_named(demo: KeptDe
     good, bad = winery(cloud), winery(cloud, recipe={"name": "none"})
     cloud.put(f"manifests/_batch/{name}", {"schema_version": 1, "runs": [good, bad]})
     rejection = wait_for(
-        lambda: next((r for r in cloud.of_kind("rejection") if name in r["manifest_uri"]), None), "the refusal"
+        lambda: next((r for r in cloud.of_kind("rejection") if name in r["manifest_uri"]), None),
+        "the refusal",
     )
     assert rejection["field"] == "runs.1.recipe.name"
     run = wait_for(
-        lambda: next((r for r in cloud.of_kind("run") if name in r["manifest_uri"]), None), "the good entry's run"
+        lambda: next((r for r in cloud.of_kind("run") if name in r["manifest_uri"]), None),
+        "the good entry's run",
     )
     assert cloud.outcome(run["run_id"])["status"] == "SUCCEEDED"

@@ -21,7 +21,9 @@ def _event(cloud: LiveCloud, key: str, version_id: str) -> dict[str, object]:
         stepfunctions = cloud.client("stepfunctions")
         machine = cloud.outputs["TrainingMachineArn"]
         for execution in stepfunctions.list_executions(stateMachineArn=machine)["executions"]:
-            event = json.loads(stepfunctions.describe_execution(executionArn=execution["executionArn"])["input"])
+            event = json.loads(
+                stepfunctions.describe_execution(executionArn=execution["executionArn"])["input"]
+            )
             if event.get("detail", {}).get("object", {}).get("version-id") == version_id:
                 return dict(event)
         return None
@@ -29,7 +31,9 @@ def _event(cloud: LiveCloud, key: str, version_id: str) -> dict[str, object]:
     return wait_for(look, f"the execution for {key}")
 
 
-def test_one_manifest_version_delivered_ten_times_at_once_and_again_later_is_one_run(cloud: LiveCloud) -> None:
+def test_one_manifest_version_delivered_ten_times_at_once_and_again_later_is_one_run(
+    cloud: LiveCloud,
+) -> None:
     key = f"manifests/winery/ten-{uuid.uuid4().hex[:8]}.json"
     version_id = cloud.put(key, winery(cloud))
     event = _event(cloud, key, version_id)
@@ -54,8 +58,13 @@ def test_an_older_version_never_starts_after_a_newer_one(cloud: LiveCloud) -> No
     first = cloud.put(key, winery(cloud))
     event = _event(cloud, key, first)
     cloud.outcome(run_id_of(cloud, key))
-    second = cloud.put(key, winery(cloud, recipe={"name": "tabular_classifier", "hyperparameters": {"epochs": 2}}))
+    second = cloud.put(
+        key, winery(cloud, recipe={"name": "tabular_classifier", "hyperparameters": {"epochs": 2}})
+    )
     _event(cloud, key, second)
-    wait_for(lambda: len([r for r in cloud.of_kind("run") if key in r["manifest_uri"]]) == 2 or None, "the second run")
+    wait_for(
+        lambda: len([r for r in cloud.of_kind("run") if key in r["manifest_uri"]]) == 2 or None,
+        "the second run",
+    )
     again = cloud.ended(cloud.start("TrainingMachineArn", event))
     assert json.loads(again["output"]) == {"status": "SUPERSEDED"}

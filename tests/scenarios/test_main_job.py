@@ -31,8 +31,14 @@ def test_the_demo_decides_eight_runs_and_both_ways(demo: KeptDemo) -> None:
 
 
 def test_round_one_is_one_execution_that_fanned_out(demo: KeptDemo) -> None:
-    first = {demo.cloud.item(f"RUN#{run['run_id']}", "RECORD")["training_execution_arn"] for run in demo.runs(round=1)}  # type: ignore[index]
-    second = {demo.cloud.item(f"RUN#{run['run_id']}", "RECORD")["training_execution_arn"] for run in demo.runs(round=2)}  # type: ignore[index]
+    first = {
+        demo.cloud.item(f"RUN#{run['run_id']}", "RECORD")["training_execution_arn"]
+        for run in demo.runs(round=1)
+    }  # type: ignore[index]
+    second = {
+        demo.cloud.item(f"RUN#{run['run_id']}", "RECORD")["training_execution_arn"]
+        for run in demo.runs(round=2)
+    }  # type: ignore[index]
     assert len(first) == 1
     assert len(second) == 4
 
@@ -43,7 +49,11 @@ def test_every_first_model_beats_its_baseline(demo: KeptDemo) -> None:
         spec = demo.cloud.read_json(demo.cloud.run_uri(run["team"], run["run_id"], "run.json"))
         name, sign = spec["rule"]["metric"], 1 if spec["rule"]["direction"] == "maximize" else -1
         gain = sign * (metrics["test"][name] - metrics["baseline"][name])
-        assert gain > 0.1 * abs(metrics["baseline"][name]), (run["team"], metrics["test"], metrics["baseline"])
+        assert gain > 0.1 * abs(metrics["baseline"][name]), (
+            run["team"],
+            metrics["test"],
+            metrics["baseline"],
+        )
 
 
 def test_cloudwatch_holds_the_files_numbers(demo: KeptDemo) -> None:
@@ -61,7 +71,9 @@ def test_the_registry_approves_the_champion_and_only_it(demo: KeptDemo) -> None:
         assert champion is not None
         promoted = demo.runs(team=team, decision="promoted")
         assert champion["run_id"] == promoted[-1]["run_id"]
-        packages = sagemaker.list_model_packages(ModelPackageGroupName=f"turbine-{team}")["ModelPackageSummaryList"]
+        packages = sagemaker.list_model_packages(ModelPackageGroupName=f"turbine-{team}")[
+            "ModelPackageSummaryList"
+        ]
         approved = [p["ModelPackageArn"] for p in packages if p["ModelApprovalStatus"] == "Approved"]
         assert approved == [champion["model_package_arn"]]
         assert len(packages) >= 2
@@ -95,7 +107,11 @@ def test_a_fresh_dvc_pull_restores_the_model(demo: KeptDemo, tmp_path: Path) -> 
     dvc_file = demo.cloud.read(demo.cloud.run_uri("vision", run["run_id"], "model.tar.gz.dvc"))
     (tmp_path / "model.tar.gz.dvc").write_bytes(dvc_file)
     dvc = [sys.executable, "-m", "dvc"]
-    home = {"HOME": str(tmp_path / "home"), "DVC_SITE_CACHE_DIR": str(tmp_path / "site"), "DVC_NO_ANALYTICS": "1"}
+    home = {
+        "HOME": str(tmp_path / "home"),
+        "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
+        "DVC_NO_ANALYTICS": "1",
+    }
     environment = {**os.environ, **demo.cloud.environment, **home}
 
     def call(*arguments: str) -> None:
@@ -110,7 +126,9 @@ def test_a_fresh_dvc_pull_restores_the_model(demo: KeptDemo, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("team", sorted(TEAMS))
-def test_the_registered_archive_gives_the_registered_metric(demo: KeptDemo, team: str, tmp_path: Path) -> None:
+def test_the_registered_archive_gives_the_registered_metric(
+    demo: KeptDemo, team: str, tmp_path: Path
+) -> None:
     """The archive that the registry names, run by hand on the pinned test split."""
     import pyarrow.parquet as pq
 
@@ -118,7 +136,9 @@ def test_the_registered_archive_gives_the_registered_metric(demo: KeptDemo, team
 
     champion = demo.cloud.item(f"TEAM#{team}", "CHAMPION")
     assert champion is not None
-    package = demo.cloud.client("sagemaker").describe_model_package(ModelPackageName=champion["model_package_arn"])
+    package = demo.cloud.client("sagemaker").describe_model_package(
+        ModelPackageName=champion["model_package_arn"]
+    )
     archive = demo.cloud.read(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(tmp_path, filter="data")
@@ -127,14 +147,23 @@ def test_the_registered_archive_gives_the_registered_metric(demo: KeptDemo, team
     for shard in spec["dataset"]["shards"]:
         body = demo.cloud.read(f"s3://{shard['bucket']}/{shard['key']}")
         rows += pq.read_table(io.BytesIO(body)).to_pylist()
-    test = [row for index, row in enumerate(rows) if _fraction(spec["split"]["salt"], index) < spec["split"]["test"]]
-    answers = LoadedModel.load(tmp_path).predict([{k: v for k, v in row.items() if k != spec["dataset"]["target"]} for row in test])
+    test = [
+        row
+        for index, row in enumerate(rows)
+        if _fraction(spec["split"]["salt"], index) < spec["split"]["test"]
+    ]
+    answers = LoadedModel.load(tmp_path).predict(
+        [{k: v for k, v in row.items() if k != spec["dataset"]["target"]} for row in test]
+    )
     labels = [row[spec["dataset"]["target"]] for row in test]
     predicted = [answer["prediction"] for answer in answers]
     metrics = demo.cloud.read_json(demo.cloud.run_uri(team, champion["run_id"], "metrics.json"))
     assert metrics["rows"]["test"] == len(test)
     if "accuracy" in metrics["test"]:
-        value, registered = sum(a == b for a, b in zip(labels, predicted, strict=True)) / len(labels), metrics["test"]["accuracy"]
+        value, registered = (
+            sum(a == b for a, b in zip(labels, predicted, strict=True)) / len(labels),
+            metrics["test"]["accuracy"],
+        )
     else:
         value = (sum((a - b) ** 2 for a, b in zip(labels, predicted, strict=True)) / len(labels)) ** 0.5
         registered = metrics["test"]["rmse"]
