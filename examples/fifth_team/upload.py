@@ -19,8 +19,7 @@ def main() -> None:
     """Upload the iris data as two shards below datasets/botany/iris/v1/."""
     iris = load_iris()
     columns = {
-        name.removesuffix(" (cm)").replace(" ", "_"): iris.data[:, i]
-        for i, name in enumerate(iris.feature_names)
+        name.removesuffix(" (cm)").replace(" ", "_"): iris.data[:, i] for i, name in enumerate(iris.feature_names)
     }
     table = pa.table(columns | {"species": [str(iris.target_names[label]) for label in iris.target]})
     bucket = _data_bucket()

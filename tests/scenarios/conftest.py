@@ -33,9 +33,7 @@ class KeptDemo:
 
     def runs(self, **wanted: Any) -> list[dict[str, Any]]:
         """The demo's runs whose fields equal `wanted`."""
-        return [
-            run for run in self.printed["runs"] if all(run[name] == value for name, value in wanted.items())
-        ]
+        return [run for run in self.printed["runs"] if all(run[name] == value for name, value in wanted.items())]
 
 
 def turbine(

@@ -59,9 +59,7 @@ def test_it_starts_no_run_and_names_the_field_the_cause_and_the_mend(demo: KeptD
             return next((r for r in cloud.of_kind("rejection") if name in r["manifest_uri"]), None)
 
         rejection = wait_for(look, f"the refusal of {name}")
-        (event,) = wait_for(
-            lambda: [e for e in heard() if name in e["detail"]["manifest_uri"]] or None, "its event"
-        )
+        (event,) = wait_for(lambda: [e for e in heard() if name in e["detail"]["manifest_uri"]] or None, "its event")
     assert field in rejection["field"]
     assert rejection["problem"] and rejection["mend"]
     for told in ("field", "problem", "mend"):

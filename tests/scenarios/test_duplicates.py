@@ -21,9 +21,7 @@ def _event(cloud: LiveCloud, key: str, version_id: str) -> dict[str, object]:
         stepfunctions = cloud.client("stepfunctions")
         machine = cloud.outputs["TrainingMachineArn"]
         for execution in stepfunctions.list_executions(stateMachineArn=machine)["executions"]:
-            event = json.loads(
-                stepfunctions.describe_execution(executionArn=execution["executionArn"])["input"]
-            )
+            event = json.loads(stepfunctions.describe_execution(executionArn=execution["executionArn"])["input"])
             if event.get("detail", {}).get("object", {}).get("version-id") == version_id:
                 return dict(event)
         return None
@@ -58,9 +56,7 @@ def test_an_older_version_never_starts_after_a_newer_one(cloud: LiveCloud) -> No
     first = cloud.put(key, winery(cloud))
     event = _event(cloud, key, first)
     cloud.outcome(run_id_of(cloud, key))
-    second = cloud.put(
-        key, winery(cloud, recipe={"name": "tabular_classifier", "hyperparameters": {"epochs": 2}})
-    )
+    second = cloud.put(key, winery(cloud, recipe={"name": "tabular_classifier", "hyperparameters": {"epochs": 2}}))
     _event(cloud, key, second)
     wait_for(
         lambda: len([r for r in cloud.of_kind("run") if key in r["manifest_uri"]]) == 2 or None,

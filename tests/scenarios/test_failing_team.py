@@ -21,17 +21,13 @@ def test_a_bad_target_column_fails_one_run_and_the_others_finish(cloud: LiveClou
         cloud.put(f"manifests/_batch/{name}", {"schema_version": 1, "runs": runs})
         records = wait_for(
             lambda: (
-                found
-                if len(found := [r for r in cloud.of_kind("run") if name in r["manifest_uri"]]) == 4
-                else None
+                found if len(found := [r for r in cloud.of_kind("run") if name in r["manifest_uri"]]) == 4 else None
             ),
             "four runs",
         )
         outcomes = {record["run_id"]: cloud.outcome(record["run_id"]) for record in records}
         (failed_id,) = [run_id for run_id, outcome in outcomes.items() if outcome["status"] == "FAILED"]
-        (event,) = wait_for(
-            lambda: [e for e in heard() if e["detail"]["run_id"] == failed_id] or None, "the event"
-        )
+        (event,) = wait_for(lambda: [e for e in heard() if e["detail"]["run_id"] == failed_id] or None, "the event")
     assert sorted(outcome["status"] for outcome in outcomes.values()) == ["FAILED", *["SUCCEEDED"] * 3]
     failed = outcomes[failed_id]
     assert "no_such_column" in failed["log_tail"]

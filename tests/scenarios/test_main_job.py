@@ -31,14 +31,8 @@ def test_the_demo_decides_eight_runs_and_both_ways(demo: KeptDemo) -> None:
 
 
 def test_round_one_is_one_execution_that_fanned_out(demo: KeptDemo) -> None:
-    first = {
-        demo.cloud.item(f"RUN#{run['run_id']}", "RECORD")["training_execution_arn"]
-        for run in demo.runs(round=1)
-    }  # type: ignore[index]
-    second = {
-        demo.cloud.item(f"RUN#{run['run_id']}", "RECORD")["training_execution_arn"]
-        for run in demo.runs(round=2)
-    }  # type: ignore[index]
+    first = {demo.cloud.item(f"RUN#{run['run_id']}", "RECORD")["training_execution_arn"] for run in demo.runs(round=1)}  # type: ignore[index]
+    second = {demo.cloud.item(f"RUN#{run['run_id']}", "RECORD")["training_execution_arn"] for run in demo.runs(round=2)}  # type: ignore[index]
     assert len(first) == 1
     assert len(second) == 4
 
@@ -71,9 +65,7 @@ def test_the_registry_approves_the_champion_and_only_it(demo: KeptDemo) -> None:
         assert champion is not None
         promoted = demo.runs(team=team, decision="promoted")
         assert champion["run_id"] == promoted[-1]["run_id"]
-        packages = sagemaker.list_model_packages(ModelPackageGroupName=f"turbine-{team}")[
-            "ModelPackageSummaryList"
-        ]
+        packages = sagemaker.list_model_packages(ModelPackageGroupName=f"turbine-{team}")["ModelPackageSummaryList"]
         approved = [p["ModelPackageArn"] for p in packages if p["ModelApprovalStatus"] == "Approved"]
         assert approved == [champion["model_package_arn"]]
         assert len(packages) >= 2
@@ -126,9 +118,7 @@ def test_a_fresh_dvc_pull_restores_the_model(demo: KeptDemo, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("team", sorted(TEAMS))
-def test_the_registered_archive_gives_the_registered_metric(
-    demo: KeptDemo, team: str, tmp_path: Path
-) -> None:
+def test_the_registered_archive_gives_the_registered_metric(demo: KeptDemo, team: str, tmp_path: Path) -> None:
     """The archive that the registry names, run by hand on the pinned test split."""
     import pyarrow.parquet as pq
 
@@ -136,9 +126,7 @@ def test_the_registered_archive_gives_the_registered_metric(
 
     champion = demo.cloud.item(f"TEAM#{team}", "CHAMPION")
     assert champion is not None
-    package = demo.cloud.client("sagemaker").describe_model_package(
-        ModelPackageName=champion["model_package_arn"]
-    )
+    package = demo.cloud.client("sagemaker").describe_model_package(ModelPackageName=champion["model_package_arn"])
     archive = demo.cloud.read(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(tmp_path, filter="data")
@@ -147,11 +135,7 @@ def test_the_registered_archive_gives_the_registered_metric(
     for shard in spec["dataset"]["shards"]:
         body = demo.cloud.read(f"s3://{shard['bucket']}/{shard['key']}")
         rows += pq.read_table(io.BytesIO(body)).to_pylist()
-    test = [
-        row
-        for index, row in enumerate(rows)
-        if _fraction(spec["split"]["salt"], index) < spec["split"]["test"]
-    ]
+    test = [row for index, row in enumerate(rows) if _fraction(spec["split"]["salt"], index) < spec["split"]["test"]]
     answers = LoadedModel.load(tmp_path).predict(
         [{k: v for k, v in row.items() if k != spec["dataset"]["target"]} for row in test]
     )

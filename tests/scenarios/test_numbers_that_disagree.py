@@ -58,9 +58,7 @@ def test_with_put_metric_data_dropped_nothing_is_promoted(demo: KeptDemo) -> Non
     assert cloud.item(f"TEAM#{team}", "CHAMPION") == champion
     package = cloud.item(f"RUN#{clone_id}", "PACKAGE")
     assert package is not None
-    described = cloud.client("sagemaker").describe_model_package(
-        ModelPackageName=package["model_package_arn"]
-    )
+    described = cloud.client("sagemaker").describe_model_package(ModelPackageName=package["model_package_arn"])
     assert described["ModelApprovalStatus"] == "PendingManualApproval"
 
 

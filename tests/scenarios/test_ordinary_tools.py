@@ -15,13 +15,9 @@ def test_executions_and_their_histories(demo: KeptDemo) -> None:
         stateMachineArn=demo.cloud.outputs["RunMachineArn"], statusFilter="SUCCEEDED", maxResults=5
     )["executions"]
     assert len(executions) == 5
-    history = stepfunctions.get_execution_history(
-        executionArn=executions[0]["executionArn"], reverseOrder=True
-    )
+    history = stepfunctions.get_execution_history(executionArn=executions[0]["executionArn"], reverseOrder=True)
     assert history["events"][0]["type"] == "ExecutionSucceeded"
-    assert [event["id"] for event in history["events"]] == sorted(
-        (e["id"] for e in history["events"]), reverse=True
-    )
+    assert [event["id"] for event in history["events"]] == sorted((e["id"] for e in history["events"]), reverse=True)
 
 
 def test_a_jobs_log_lines(demo: KeptDemo) -> None:
@@ -34,9 +30,7 @@ def test_a_jobs_log_lines(demo: KeptDemo) -> None:
 
 def test_model_packages(demo: KeptDemo) -> None:
     sagemaker = demo.cloud.client("sagemaker")
-    packages = sagemaker.list_model_packages(
-        ModelPackageGroupName="turbine-vision", ModelApprovalStatus="Approved"
-    )
+    packages = sagemaker.list_model_packages(ModelPackageGroupName="turbine-vision", ModelApprovalStatus="Approved")
     (package,) = packages["ModelPackageSummaryList"]
     described = sagemaker.describe_model_package(ModelPackageName=package["ModelPackageArn"])
     assert described["CustomerMetadataProperties"]["run_id"].startswith("vision-digits-")

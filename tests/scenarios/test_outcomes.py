@@ -16,9 +16,7 @@ STATES = ["TrainOnOneNode", "PublishArtifacts", "CompareModels", "RegisterModel"
 
 def _stop_in(cloud: LiveCloud, arn: str, state: str) -> None:
     wait_for(lambda: state in cloud.states_entered(arn) or None, f"{state} of {arn}")
-    cloud.client("stepfunctions").stop_execution(
-        executionArn=arn, error="Tested", cause=f"stopped in {state}"
-    )
+    cloud.client("stepfunctions").stop_execution(executionArn=arn, error="Tested", cause=f"stopped in {state}")
 
 
 @pytest.mark.parametrize("state", STATES)
