@@ -79,7 +79,7 @@ def _column_names(names: list[str]) -> list[str]:
 
 DATASETS = (
     DemoDataset("vision", "digits", "label", 3, _digits),
-    DemoDataset("oncology", "breast_cancer", "diagnosis", 2, _breast_cancer),
+    DemoDataset("oncology", "breast-cancer", "diagnosis", 2, _breast_cancer),
     DemoDataset("endocrine", "diabetes", "progression", 2, _diabetes),
     DemoDataset("winery", "wine", "cultivar", 2, _wine),
 )

@@ -1,0 +1,1 @@
+"""The inference container: a trained model behind `/ping` and `/invocations`, as SageMaker calls it."""
