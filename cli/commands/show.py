@@ -1,0 +1,132 @@
+"""`turbine show RUN`: everything that is known of one run, and where to look further."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli import exit_codes
+from cli.cloud import Cloud
+from cli.commands import options
+from cli.errors import CommandError
+from cli.observe import executions
+from cli.observe.records import Item, Records, RunItems
+from cli.terminal import Terminal, status_text
+
+
+def show(
+    run: Annotated[str, typer.Argument(help="The run's id, as `turbine runs` lists it.")],
+    stack: options.Stack = options.STACK,
+    json_only: options.Json = False,
+) -> None:
+    """Show one run: its cause, its decision with the numbers, its outcome and its predictions."""
+    terminal = Terminal(json_only)
+    cloud = Cloud.from_environment(stack)
+    records = Records(cloud)
+    items = records.run(run)
+    if not items.record:
+        raise CommandError(
+            f"there is no run {run!r}",
+            place=f"table {cloud.output('TableName')}",
+            next_step="`turbine runs` lists the runs",
+            exit_code=exit_codes.REFUSED,
+        )
+    inference = records.inference_of(items.team, run)
+    links = _links(cloud, items, inference)
+    if json_only:
+        terminal.print_json(_as_json(items, inference, links))
+    else:
+        _print(terminal, items, inference, links)
+
+
+def _links(cloud: Cloud, items: RunItems, inference: Item | None) -> dict[str, str]:
+    """The executions that worked for this run."""
+    run_arn = executions.execution_arn(cloud.output("RunMachineArn"), items.run_id)
+    links = {
+        "training execution": items.record.get("training_execution_arn"),
+        "run execution": items.outcome.get("execution_arn") or items.claim.get("owner") or run_arn,
+        "inference execution": (inference or {}).get("owner"),
+    }
+    return {name: str(arn) for name, arn in links.items() if arn}
+
+
+def _as_json(items: RunItems, inference: Item | None, links: dict[str, str]) -> dict[str, Any]:
+    return {
+        "run_id": items.run_id,
+        "team": items.team,
+        "status": items.status,
+        "decision": items.verdict,
+        "record": items.record,
+        "claim": items.claim or None,
+        "verdict": items.decision or None,
+        "package": items.package or None,
+        "outcome": items.outcome or None,
+        "predictions": inference,
+        "executions": links,
+    }
+
+
+def _print(terminal: Terminal, items: RunItems, inference: Item | None, links: dict[str, str]) -> None:
+    out = terminal.out
+    out.print(items.run_id, status_text(items.status), status_text(items.verdict or ""), soft_wrap=True)
+    if reason := items.decision.get("reason"):
+        terminal.print_lines(["", str(reason)])
+    _print_numbers(terminal, items.decision)
+    record = items.record
+    facts = {
+        "dataset": record.get("dataset"),
+        "recipe": record.get("recipe"),
+        "created": record.get("created_at"),
+        "manifest": record.get("manifest_uri"),
+        "spec": record.get("spec_uri"),
+        "model package": items.package.get("model_package_arn"),
+        "attempt": items.outcome.get("attempt"),
+        "ended": items.outcome.get("ended_at"),
+        "error": items.outcome.get("error"),
+        "cause": items.outcome.get("cause"),
+        **links,
+    }
+    if inference:
+        facts["predictions"] = f"{inference['status']} {inference.get('predictions_uri') or ''}".strip()
+        facts["records"] = inference.get("records")
+        facts["prediction error"] = inference.get("error")
+    terminal.print_lines([""])
+    terminal.print_lines([f"{name + ':':<21}{value}" for name, value in facts.items() if value not in (None, "")])
+    if items.status not in ("RUNNING", "SUCCEEDED") and (tail := items.outcome.get("log_tail")):
+        lines = tail if isinstance(tail, list) else str(tail).splitlines()
+        terminal.print_lines(["", "last lines of the job's log:", *(f"  {line}" for line in lines)])
+
+
+def _print_numbers(terminal: Terminal, decision: Item) -> None:
+    """A row for each metric of the verdict, and the rule."""
+    challenger = (decision.get("challenger") or {}).get("metrics") or {}
+    if not challenger:
+        return
+    champion = (decision.get("champion") or {}).get("metrics") or {}
+    baseline, rule = decision.get("baseline") or {}, decision.get("rule") or {}
+    terminal.print_lines([""])
+    terminal.print_table(
+        ("metric", "challenger", "champion", "baseline"),
+        [
+            (
+                f"{name} *" if name == rule.get("metric") else name,
+                number(value.get("file")),
+                number((champion.get(name) or {}).get("file")),
+                number(baseline.get(name)),
+            )
+            for name, value in challenger.items()
+        ],
+    )
+    terminal.print_lines([f"* decides: {rule_text(rule)}; difference {number(decision.get('delta'))}"])
+
+
+def number(value: Any) -> str:
+    """A metric for people: six significant digits, or a dash."""
+    return f"{value:.6g}" if isinstance(value, int | float) else "–"
+
+
+def rule_text(rule: Item) -> str:
+    """A rule in one line."""
+    text = f"{rule.get('direction', '?')} {rule.get('metric', '?')} by at least {number(rule.get('min_delta'))}"
+    return f"{rule.get('name', 'rule')}: {text}"

@@ -1,0 +1,1 @@
+"""The demo: four teams, two rounds, on an embedded cloud of its own."""

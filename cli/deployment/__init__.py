@@ -1,0 +1,1 @@
+"""Deploying stacks the way `sam deploy` does: through change sets."""

@@ -1,0 +1,149 @@
+"""The embedded cloud's process: started detached, waited for, and stopped with all it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cli import exit_codes
+from cli.embedded import process_tree, state
+from cli.embedded.state import RunningCloud
+from cli.errors import CommandError
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+READY_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+_POLL_S = 0.05
+_LOG_TAIL_LINES = 20
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def require_free(port: int) -> None:
+    """Raises: CommandError if the port cannot be bound."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CommandError(
+                f"port {port} is taken ({error.strerror})",
+                place="127.0.0.1",
+                next_step="choose another with --port, or leave --port out to take a free one",
+                exit_code=exit_codes.NO_CLOUD,
+            ) from error
+
+
+def start(
+    state_dir: Path, port: int, *, parent_pid: int | None = None, project_dir: Path = PROJECT_DIR
+) -> subprocess.Popen[bytes]:
+    """Start the daemon in a session of its own, writing to a file, so that a captured `up` returns.
+
+    `parent_pid`: the cloud stops by itself when this process is gone.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "local_cloud",
+        "--state-dir",
+        str(state_dir.resolve()),
+        "--port",
+        str(port),
+    ]
+    command += ["--project-dir", str(project_dir)]
+    if parent_pid is not None:
+        command += ["--parent-pid", str(parent_pid)]
+    with (state_dir / state.LOG_FILE).open("wb") as log:
+        return subprocess.Popen(
+            command,
+            cwd=project_dir,
+            env=_daemon_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def wait_ready(
+    process: subprocess.Popen[bytes], state_dir: Path, timeout_s: float = READY_TIMEOUT_S
+) -> RunningCloud:
+    """Wait for the state file of this very process.
+
+    Raises: CommandError with the log's last lines if it ended or was not ready in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        code = process.poll()
+        if code is not None:
+            raise _not_started(f"the embedded cloud ended with code {code} before it was ready", state_dir)
+        cloud = state.read(state_dir)
+        if cloud is not None and cloud.pid == process.pid:
+            return cloud
+        time.sleep(_POLL_S)
+    end(process.pid, lambda: process.poll() is not None)
+    raise _not_started(f"the embedded cloud was not ready after {timeout_s:.0f} s", state_dir)
+
+
+def stop(cloud: RunningCloud) -> None:
+    """Stop a running cloud and every process below it, and remove the state file if it is left."""
+    end(cloud.pid, lambda: not process_tree.lives(cloud.pid))
+    (cloud.state_dir / state.STATE_FILE).unlink(missing_ok=True)
+
+
+def end(pid: int, ended: Callable[[], bool], timeout_s: float = STOP_TIMEOUT_S) -> None:
+    """Ask a daemon to stop; when it does not in time, kill it and what it started.
+
+    The processes below it are noted before: once it is gone they cannot be found any more.
+    """
+    below = process_tree.descendants(pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout_s
+    while not ended() and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    if not ended():
+        below |= process_tree.descendants(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process_tree.kill_left(below)
+
+
+def log_tail(state_dir: Path, lines: int = _LOG_TAIL_LINES) -> str:
+    """The last lines that the daemon wrote, or "" without a log."""
+    try:
+        text = (state_dir / state.LOG_FILE).read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _not_started(cause: str, state_dir: Path) -> CommandError:
+    tail = log_tail(state_dir)
+    return CommandError(
+        f"{cause}; its last words:\n{tail}" if tail else f"{cause}; it wrote nothing",
+        place=str(state_dir / state.LOG_FILE),
+        next_step="mend what the log names, then start again",
+        exit_code=exit_codes.NO_CLOUD,
+    )
+
+
+def _daemon_environment() -> dict[str, str]:
+    """The caller's environment without its AWS variables and without Python's switches.
+
+    The cloud's own processes must neither find the caller's account nor miss their `.pyc` files.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}

@@ -1,0 +1,1 @@
+"""Reading what a stack did: records, executions, logs. Nothing here changes anything."""

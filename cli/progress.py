@@ -1,0 +1,165 @@
+"""Progress on stderr: a live table on a terminal, one line per change elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from cli.observe.job_logs import EpochReport
+from cli.terminal import Terminal, status_text
+
+_BAR_WIDTH = 16
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """One run as it stands; `state` is that of its machine."""
+
+    team: str
+    label: str
+    run_id: str
+    state: str = "waiting"
+    status: str = "RUNNING"
+    epoch: EpochReport | None = None
+    verdict: str | None = None
+    records: int | None = None
+    done: bool = False
+
+
+class ProgressView(Protocol):
+    """What a long command tells while it works."""
+
+    def phase(self, text: str) -> None:
+        """The next thing the command does."""
+
+    def update(self, runs: Sequence[RunProgress]) -> None:
+        """How the followed runs stand; a run not shown before is new."""
+
+
+class Lines:
+    """One line for each change, with the time since the start: for pipes, files and CI."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._started = time.monotonic()
+        self._told: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def phase(self, text: str) -> None:
+        self._say(text)
+
+    def update(self, runs: Sequence[RunProgress]) -> None:
+        for run in runs:
+            # An epoch alone is no new line: a job of a hundred epochs would fill a log.
+            told = f"{run.state}/{run.status}/{run.verdict}/{run.records}"
+            if self._told.get(run.run_id) != told:
+                self._told[run.run_id] = told
+                self._say(f"{run.label}  {run.team:<12} {_line(run)}")
+
+    def _say(self, text: str) -> None:
+        self._terminal.say(f"{time.monotonic() - self._started:6.1f} s  {text}")
+
+
+class LiveTable:
+    """A table that is drawn again in place, below the lines of the finished phases."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._started = time.monotonic()
+        self._runs: dict[str, RunProgress] = {}
+        self._phase = "starting"
+        self._spinner = Spinner("dots")
+        self._live = Live(
+            get_renderable=self._draw, console=terminal.messages, refresh_per_second=6, transient=True
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+        if self._runs:
+            self._terminal.messages.print(self._table())
+
+    def phase(self, text: str) -> None:
+        self._phase = text
+
+    def update(self, runs: Sequence[RunProgress]) -> None:
+        self._runs |= {run.run_id: run for run in runs}
+
+    def _draw(self) -> Group:
+        self._spinner.update(text=Text(f"{time.monotonic() - self._started:5.1f} s  {self._phase}"))
+        return Group(*([self._table()] if self._runs else []), self._spinner)
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        for column in ("", "team", "state", "training", "validation", "decision", "predictions"):
+            table.add_column(column, no_wrap=True)
+        for run in self._runs.values():
+            table.add_row(
+                run.label,
+                run.team,
+                _state_text(run),
+                _training_bar(run.epoch),
+                _metric(run.epoch),
+                status_text(run.verdict or ""),
+                f"{run.records} records" if run.records is not None else "",
+            )
+        return table
+
+
+def view_for(terminal: Terminal) -> Lines | LiveTable:
+    """The view that fits the stream."""
+    return LiveTable(terminal) if terminal.interactive else Lines(terminal)
+
+
+def _state_text(run: RunProgress) -> Text:
+    if run.done:
+        return status_text(run.status)
+    return Text(run.state, style="cyan")
+
+
+def _training_bar(epoch: EpochReport | None) -> Text:
+    if epoch is None:
+        return Text("")
+    full = round(_BAR_WIDTH * epoch.epoch / max(epoch.epochs, 1))
+    return Text.assemble(
+        ("━" * full, "green"), ("━" * (_BAR_WIDTH - full), "dim"), f" {epoch.epoch}/{epoch.epochs}"
+    )
+
+
+def _metric(epoch: EpochReport | None) -> str:
+    if epoch is None or epoch.metric is None or epoch.value is None:
+        return ""
+    return f"{epoch.metric} {epoch.value:.4g}"
+
+
+def _line(run: RunProgress) -> str:
+    parts = [run.status if run.done else run.state]
+    if run.epoch and not run.done:
+        parts.append(f"epoch {run.epoch.epoch}/{run.epoch.epochs} {_metric(run.epoch)}".strip())
+    if run.verdict:
+        parts.append(run.verdict)
+    if run.records is not None:
+        parts.append(f"{run.records} predictions")
+    return ", ".join(parts)

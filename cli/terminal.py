@@ -1,0 +1,72 @@
+"""Where output goes: results on stdout, messages on stderr, with `--json` one object on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+STATUS_STYLES = {
+    "promoted": "bold green",
+    "held": "yellow",
+    "rejected": "magenta",
+    "SUCCEEDED": "green",
+    "FAILED": "bold red",
+    "ABORTED": "red",
+    "TIMED_OUT": "red",
+    "REFUSED": "red",
+    "RUNNING": "cyan",
+}
+
+
+def status_text(status: str) -> Text:
+    """A status in its colour; the word itself always stays, so colour is never the only sign."""
+    return Text(status, style=STATUS_STYLES.get(status, ""))
+
+
+@dataclass
+class Terminal:
+    """The two streams of one command. `rich` drops colour by itself for NO_COLOR and for pipes."""
+
+    json_only: bool = False
+    out: Console = field(default_factory=lambda: Console(file=sys.stdout, highlight=False))
+    messages: Console = field(default_factory=lambda: Console(file=sys.stderr, highlight=False, stderr=True))
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a live view can be drawn on stderr."""
+        return self.messages.is_terminal and not self.messages.is_dumb_terminal
+
+    def say(self, message: str | Text) -> None:
+        """One line for a person, never data."""
+        self.messages.print(message, markup=False, soft_wrap=True)
+
+    def print_json(self, value: Any) -> None:
+        """The one object of a `--json` command."""
+        self.out.file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        self.out.file.flush()
+
+    def print_lines(self, lines: Sequence[str]) -> None:
+        """Plain data lines, never wrapped or coloured."""
+        for line in lines:
+            self.out.file.write(line + "\n")
+
+    def print_table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str | None = None
+    ) -> None:
+        """A table as wide as its content in a pipe, and as wide as the terminal in a terminal."""
+        table = Table(
+            *columns, title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+        )
+        for row in rows:
+            table.add_row(*row)
+        if self.out.is_terminal:
+            self.out.print(table)
+        else:
+            self.out.print(table, width=240)
