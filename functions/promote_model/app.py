@@ -1,0 +1,30 @@
+"""`promote_model`: compare-and-swap of a team's champion. See `turbine.usecases.promote_model`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from turbine import wiring
+from turbine.domain.champion import Promotion
+
+logger = Logger()
+tracer = Tracer(patch_modules=["botocore"])
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """The promotion machine's input to `{"status", "champion_version", …, "detail"}`."""
+    promotion = Promotion.model_validate(event)
+    logger.append_keys(run_id=promotion.run_id, team=promotion.team)
+    reply = wiring.promote_model()(promotion)
+    metrics.add_dimension("Status", reply["status"])
+    metrics.add_metric("Promotions", MetricUnit.Count, 1)
+    logger.info("promotion done", status=reply["status"], champion_version=reply["champion_version"])
+    return reply

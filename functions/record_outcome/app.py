@@ -1,0 +1,30 @@
+"""`record_outcome`: how a run ended, from Step Functions' own events. See its use case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from turbine import wiring
+from turbine.usecases.record_outcome import StatusChange
+
+logger = Logger()
+tracer = Tracer(patch_modules=["botocore"])
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, bool]:
+    """A `Step Functions Execution Status Change` event to `{"recorded"}`."""
+    change = StatusChange.model_validate(event)
+    logger.append_keys(run_id=change.detail.name)
+    reply = wiring.record_outcome()(change)
+    metrics.add_dimension("Status", change.detail.status)
+    metrics.add_metric("OutcomesRecorded", MetricUnit.Count, int(reply["recorded"]))
+    logger.info("outcome heard", status=change.detail.status, recorded=reply["recorded"])
+    return reply

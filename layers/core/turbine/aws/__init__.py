@@ -1,0 +1,1 @@
+"""The only place with boto3: each module fulfils a port with one service."""

@@ -1,0 +1,98 @@
+"""SageMaker's model registry, and the models that Batch Transform runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from turbine.aws.clients import client
+from turbine.domain.errors import ModelConflictError
+from turbine.domain.registry import CONTENT_TYPES, Package, PackageRequest
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import ContainerDefinitionTypeDef, InferenceSpecificationTypeDef
+
+
+class ModelRegistry:
+    """Fulfils `ports.Registry`."""
+
+    def find(self, group: str, run_id: str, since: datetime) -> Package | None:
+        sagemaker = _sagemaker()
+        pages = sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group, CreationTimeAfter=since
+        )
+        for page in pages:
+            for summary in page["ModelPackageSummaryList"]:
+                arn = summary["ModelPackageArn"]
+                described = sagemaker.describe_model_package(ModelPackageName=arn)
+                if described.get("CustomerMetadataProperties", {}).get("run_id") == run_id:
+                    return _package(arn)
+        return None
+
+    def create(self, request: PackageRequest) -> Package:
+        created = _sagemaker().create_model_package(
+            ModelPackageGroupName=request.group,
+            ModelPackageDescription=request.description,
+            ClientToken=request.client_token,
+            ModelApprovalStatus=request.approval,
+            InferenceSpecification=_specification(request),
+            ModelMetrics={
+                "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": request.metrics_uri}}
+            },
+            CustomerMetadataProperties=dict(request.metadata),
+        )
+        return _package(created["ModelPackageArn"])
+
+
+class TransformModels:
+    """Fulfils `ports.ModelHost`."""
+
+    def __init__(self, role_arn: str) -> None:
+        self._role_arn = role_arn
+
+    def ensure_model(self, name: str, image: str, model_data_uri: str, environment: Mapping[str, str]) -> None:
+        container: ContainerDefinitionTypeDef = {
+            "Image": image,
+            "ModelDataUrl": model_data_uri,
+            "Environment": dict(environment),
+        }
+        try:
+            _sagemaker().create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=self._role_arn)
+        except ClientError as error:
+            if not _says_it_exists(error):
+                raise
+            there = _sagemaker().describe_model(ModelName=name)["PrimaryContainer"]
+            if (there.get("Image"), there.get("ModelDataUrl")) != (image, model_data_uri):
+                raise ModelConflictError(
+                    f"Model {name} serves {there.get('ModelDataUrl')}, not {model_data_uri}: "
+                    f"delete it with: aws sagemaker delete-model --model-name {name}"
+                ) from error
+
+
+def _sagemaker() -> SageMakerClient:
+    sagemaker: SageMakerClient = client("sagemaker")
+    return sagemaker
+
+
+def _specification(request: PackageRequest) -> InferenceSpecificationTypeDef:
+    return {
+        "Containers": [{"Image": request.image, "ModelDataUrl": request.model_data_uri}],
+        "SupportedContentTypes": list(CONTENT_TYPES),
+        "SupportedResponseMIMETypes": list(CONTENT_TYPES),
+        "SupportedTransformInstanceTypes": ["ml.g5.2xlarge", "ml.g4dn.xlarge", "ml.m5.xlarge"],
+    }
+
+
+def _says_it_exists(error: ClientError) -> bool:
+    """SageMaker has no error code of its own for a taken name, only a sentence."""
+    given = error.response["Error"]
+    return given["Code"] in {"ValidationException", "ResourceInUse"} and "existing" in given["Message"]
+
+
+def _package(arn: str) -> Package:
+    """A versioned package's ARN ends in `<group>/<version>`."""
+    return Package(arn, int(arn.rpartition("/")[2]))

@@ -1,0 +1,90 @@
+"""What started a machine: an object that arrived in S3, or a schedule that fired."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from turbine.domain.cause import ManifestCause, manifest_cause
+from turbine.domain.errors import EventNotUnderstoodError
+
+BATCH_FOLDER = "_batch"
+
+
+class Firing(BaseModel):
+    """A schedule's input; `["*"]` is every team without a schedule of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schedule: Annotated[str, Field(min_length=1, max_length=128)]
+    scheduled_time: Annotated[str, Field(min_length=1, max_length=64)]
+    teams: Annotated[list[str], Field(min_length=1, max_length=1000)]
+
+
+class DroppedKey(NamedTuple):
+    """`<root>/<folder>/<name>`: the folder is a team, or `_batch`."""
+
+    root: str
+    folder: str
+    name: str
+
+
+class _Bucket(BaseModel):
+    name: str
+
+
+class _Object(BaseModel):
+    key: str
+    version_id: Annotated[str, Field(alias="version-id", min_length=1)]
+    sequencer: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class _Detail(BaseModel):
+    bucket: _Bucket
+    object: _Object
+
+
+class _ObjectCreated(BaseModel):
+    detail: _Detail
+
+
+def is_object_created(event: dict[str, Any]) -> bool:
+    """Whether an event is S3's `Object Created`."""
+    return event.get("detail-type") == "Object Created"
+
+
+def dropped(event: dict[str, Any]) -> ManifestCause:
+    """The cause in an S3 event.
+
+    Raises: EventNotUnderstoodError when it lacks the version id (a bucket without versioning) or the
+    sequencer.
+    """
+    try:
+        detail = _ObjectCreated.model_validate(event).detail
+    except ValidationError as error:
+        raise EventNotUnderstoodError(
+            f"The S3 event lacks what identifies a version: {error.errors(include_url=False)[0]['loc']}. "
+            "Turn versioning of the bucket on."
+        ) from error
+    given = detail.object
+    return manifest_cause(detail.bucket.name, given.key, given.version_id, given.sequencer)
+
+
+def fired(event: dict[str, Any]) -> Firing:
+    """The firing in a schedule's input. Raises: EventNotUnderstoodError."""
+    try:
+        return Firing.model_validate(event)
+    except ValidationError as error:
+        raise EventNotUnderstoodError(
+            "The input is neither an S3 'Object Created' event nor "
+            f'{{"schedule", "scheduled_time", "teams"}}: {error.errors(include_url=False)[0]["loc"]}.'
+        ) from error
+
+
+def key_of(object_key: str, root: str) -> DroppedKey:
+    """Take a dropped object's key apart. Raises: EventNotUnderstoodError for any other place."""
+    parts = object_key.split("/")
+    if len(parts) != 3 or parts[0] != root or not parts[2].endswith(".json"):
+        raise EventNotUnderstoodError(f"{object_key} is not {root}/<team>/<name>.json; correct the rule.")
+    return DroppedKey(*parts)

@@ -1,0 +1,66 @@
+"""What may be a name, and how names are made from other names.
+
+Every name is checked here once, so that it fits wherever AWS will meet it later: Batch share
+identifiers, execution names (80), transform job names (63), S3 keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+TEAM_PATTERN = r"^[a-z][a-z0-9]{1,19}$"
+DATASET_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+# Suffixes for the champion's version and for attempts must still fit in 63 characters.
+RUN_ID_MAX = 48
+CAUSE_SUFFIX = 12
+
+Team = Annotated[str, StringConstraints(pattern=TEAM_PATTERN)]
+DatasetName = Annotated[str, StringConstraints(pattern=DATASET_PATTERN)]
+
+
+def is_team(name: str) -> bool:
+    """Whether `name` may be a team's name."""
+    return re.match(TEAM_PATTERN, name) is not None
+
+
+def digest(parts: Sequence[str | int]) -> str:
+    """SHA-256 (64 hex) over the parts as a JSON list, so that no two lists share a spelling."""
+    return hashlib.sha256(json.dumps(list(parts), separators=(",", ":")).encode()).hexdigest()
+
+
+def run_id(team: str, dataset: str, cause_key: str) -> str:
+    """`<team>-<dataset>-<12 hex of the cause key>`; a long dataset name is cut to fit 48 characters."""
+    room = RUN_ID_MAX - CAUSE_SUFFIX - len(team) - 2
+    return f"{team}-{dataset[:room].rstrip('-')}-{cause_key[:CAUSE_SUFFIX]}"
+
+
+def job_definition(stack: str, team: str, nodes: int) -> str:
+    """The Batch job definition of a team for `nodes` instances, without a revision."""
+    suffix = "training" if nodes == 1 else "training-multinode"
+    return f"{stack}-{team}-{suffix}"
+
+
+def package_group(stack: str, team: str) -> str:
+    """The SageMaker model package group of a team."""
+    return f"{stack}-{team}"
+
+
+def inference_id(run: str, champion_version: int) -> str:
+    """One promotion causes one inference: a run promoted again (a rollback) gets another id."""
+    return f"{run}-c{champion_version}"
+
+
+def model_name(stack: str, team: str, version: int, model_data_uri: str, image: str) -> str:
+    """A SageMaker model's name, the same for the same archive and image, at most 63 characters.
+
+    The digest keeps a second stack of the same name from meeting the first one's models.
+    """
+    suffix = f"-v{version}-{digest([model_data_uri, image])[:8]}"
+    return f"{stack}-{team}"[: 63 - len(suffix)].rstrip("-") + suffix

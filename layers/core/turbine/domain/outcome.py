@@ -1,0 +1,58 @@
+"""How a run ended. Of several reports about one run the newest stays, in whatever order they arrive."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+CAUSE_MAX = 4096
+LOG_LINES = 20
+TERMINAL = frozenset({"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"})
+
+
+class FailedJob(NamedTuple):
+    """What the cause of a failed Batch task tells about its job."""
+
+    job_id: str
+    reason: str
+
+
+def order(attempt: int, redrive: int, event_time: str) -> str:
+    """Text that is greater for a newer outcome: attempt, then redrive, then the time it ended.
+
+    Units: `event_time` is ISO 8601 in UTC, so that it compares as text.
+    """
+    return f"{attempt:06d}#{redrive:06d}#{event_time}"
+
+
+def failed_job(cause: str) -> FailedJob | None:
+    """The Batch job behind a cause, or None when the failure was not a job's.
+
+    `.sync` gives the job's description as JSON, which Step Functions may cut: then only the id is
+    taken, which stands before the long parts.
+    """
+    try:
+        described: Any = json.loads(cause)
+    except ValueError:
+        found = re.search(r'"JobId"\s*:\s*"([^"]+)"', cause)
+        return None if found is None else FailedJob(found.group(1), "")
+    if not isinstance(described, dict) or "JobId" not in described:
+        return None
+    return FailedJob(str(described["JobId"]), _reason(described))
+
+
+def short_cause(cause: str) -> str:
+    """A cause that fits a record and a screen: a job's reason instead of its whole description."""
+    job = failed_job(cause)
+    if job is not None and job.reason:
+        return f"Batch job {job.job_id}: {job.reason}"
+    return cause if len(cause) <= CAUSE_MAX else cause[: CAUSE_MAX - 1] + "…"
+
+
+def _reason(described: dict[str, Any]) -> str:
+    container = described.get("Container") or {}
+    parts = [described.get("StatusReason"), container.get("Reason")]
+    if container.get("ExitCode") is not None:
+        parts.append(f"exit code {container['ExitCode']}")
+    return ", ".join(str(part) for part in parts if part)

@@ -1,0 +1,173 @@
+"""One run: its specification, pinned once and read by everything that works for the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from turbine.domain import names
+from turbine.domain.cause import Cause
+from turbine.domain.manifest import InferenceInput, Manifest
+from turbine.domain.team import Rule
+
+NAMESPACE = "Turbine/Training"
+VALIDATION_FRACTION = 0.15
+TEST_FRACTION = 0.2
+
+
+class Record(BaseModel):
+    """A part of a document that we wrote ourselves: newer fields do not stop an older reader."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Shard(Record):
+    """One version of one object of a dataset."""
+
+    bucket: str
+    key: str
+    version_id: str
+    etag: str
+    size_bytes: int
+
+
+class PinnedDataset(Record):
+    """A dataset as it was when the run was prepared."""
+
+    name: str
+    version: str
+    format: Literal["parquet"]
+    target: str
+    shards: tuple[Shard, ...]
+
+
+class Split(Record):
+    """Which rows are for validation and test; models compare only on the same split."""
+
+    id: str
+    salt: str
+    validation: float
+    test: float
+
+
+class SpecRecipe(Record):
+    """The recipe a job runs."""
+
+    name: str
+    hyperparameters: dict[str, JsonValue]
+
+
+class Nodes(Record):
+    """How many instances the job spans."""
+
+    nodes: Annotated[int, Field(ge=1)]
+
+
+class MetricsTarget(Record):
+    """Where the job publishes its metrics."""
+
+    namespace: str
+    dimensions: dict[str, str]
+
+
+class RunSpec(Record):
+    """`run.json`."""
+
+    schema_version: Literal[1]
+    run_id: str
+    team: str
+    created_at: str
+    cause: Cause
+    dataset: PinnedDataset
+    split: Split
+    recipe: SpecRecipe
+    seed: int
+    compute: Nodes
+    output_uri: str
+    metrics: MetricsTarget
+    rule: Rule
+    inference: InferenceInput | None
+
+
+class RunReference(Record):
+    """How the machine names a run to a function."""
+
+    run_id: str
+    team: str
+    spec_uri: str
+
+
+def dataset_version(source_key: str, shards: Iterable[Shard]) -> str:
+    """The first 16 hex of SHA-256 over the sorted shards' relative key, etag and size.
+
+    Keys are relative to the source, so the same data under another prefix has the same version.
+    """
+    folder = source_key.rpartition("/")[0] + "/" if "/" in source_key else ""
+    parts: list[str | int] = []
+    for shard in sorted(shards, key=lambda shard: shard.key):
+        parts += [shard.key.removeprefix(folder), shard.etag, shard.size_bytes]
+    return names.digest(parts)[:16]
+
+
+def split_of(version: str) -> Split:
+    """The split of a dataset version."""
+    identity = names.digest([version, str(VALIDATION_FRACTION), str(TEST_FRACTION)])[:16]
+    return Split(id=identity, salt=version, validation=VALIDATION_FRACTION, test=TEST_FRACTION)
+
+
+def run_prefix(team: str, run_id: str) -> str:
+    """The folder of a run in the artifact bucket, ending in a slash."""
+    return f"runs/{team}/{run_id}/"
+
+
+def spec_of(
+    manifest: Manifest,
+    *,
+    cause: Cause,
+    run_id: str,
+    shards: tuple[Shard, ...],
+    source_key: str,
+    rule: Rule,
+    nodes: int,
+    artifact_bucket: str,
+    created_at: str,
+) -> RunSpec:
+    """Pin everything a run depends on."""
+    version = dataset_version(source_key, shards)
+    return RunSpec(
+        schema_version=1,
+        run_id=run_id,
+        team=manifest.team,
+        created_at=created_at,
+        cause=cause,
+        dataset=PinnedDataset(
+            name=manifest.dataset.name,
+            version=version,
+            format=manifest.dataset.format,
+            target=manifest.dataset.target,
+            shards=shards,
+        ),
+        split=split_of(version),
+        recipe=SpecRecipe(name=manifest.recipe.name, hyperparameters=manifest.recipe.hyperparameters),
+        seed=manifest.seed,
+        compute=Nodes(nodes=nodes),
+        output_uri=f"s3://{artifact_bucket}/{run_prefix(manifest.team, run_id)}",
+        metrics=MetricsTarget(namespace=NAMESPACE, dimensions={"Team": manifest.team, "RunId": run_id}),
+        rule=rule,
+        inference=manifest.inference,
+    )
+
+
+def run_input(spec: RunSpec, stack: str) -> dict[str, Any]:
+    """The input of the `run` machine; it depends on the cause alone."""
+    return {
+        "run_id": spec.run_id,
+        "team": spec.team,
+        "cause_key": spec.cause.key,
+        "spec_uri": f"{spec.output_uri}run.json",
+        "nodes": spec.compute.nodes,
+        "job_definition": names.job_definition(stack, spec.team, spec.compute.nodes),
+        "attempt": 1,
+    }

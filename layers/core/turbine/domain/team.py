@@ -1,0 +1,124 @@
+"""A team is data: its defaults, the rule its models are judged by, its budget and its schedule."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from turbine.domain.manifest import (
+    DEFAULT_SEED,
+    Compute,
+    Dataset,
+    InferenceInput,
+    Manifest,
+    Part,
+    Recipe,
+    place_faults,
+)
+from turbine.domain.names import Team
+from turbine.domain.recipes import RECIPES, direction_of
+from turbine.domain.rejection import ManifestFaultyError, fault, faults_of
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Guardrail(Part):
+    """A second metric that a challenger must not worsen by more than `max_worsening`."""
+
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    max_worsening: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Rule(Part):
+    """How a challenger is judged; `min_delta` is in the metric's own unit."""
+
+    name: Literal["min_delta"]
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    min_delta: Positive
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    guardrails: Annotated[list[Guardrail], Field(max_length=8, default_factory=list)]
+
+    @model_validator(mode="after")
+    def _directions_fit(self) -> Rule:
+        given = [(self.metric, self.direction), *((part.metric, part.direction) for part in self.guardrails)]
+        for metric, direction in given:
+            if direction != direction_of(metric):
+                raise ValueError(f"{metric} is to {direction_of(metric)}, not to {direction}")
+        return self
+
+
+class Budget(Part):
+    """What a team may spend."""
+
+    max_cost_usd_per_run: Positive
+    max_cost_usd_per_week: Positive | None = None
+
+
+class Schedule(Part):
+    """When the team is trained without being asked; without one it is part of the fleet's schedule."""
+
+    cron: Annotated[str, StringConstraints(min_length=9, max_length=100)]
+    timezone: Annotated[str, StringConstraints(min_length=1, max_length=50)] = "UTC"
+
+
+class TeamFile(Part):
+    """`config/teams/<team>.yaml`."""
+
+    team: Team
+    recipe: Recipe
+    dataset: Dataset | None = None
+    rule: Rule
+    budget: Budget
+    schedule: Schedule | None = None
+    inference: InferenceInput | None = None
+    work_cpu_hours: Positive | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = DEFAULT_SEED
+
+    @model_validator(mode="after")
+    def _metrics_exist(self) -> TeamFile:
+        measured = RECIPES[self.recipe.name]
+        for metric in (self.rule.metric, *(guardrail.metric for guardrail in self.rule.guardrails)):
+            if metric not in measured:
+                raise ValueError(f"rule uses {metric}, but {self.recipe.name} measures {', '.join(measured)}")
+        return self
+
+
+def parse(body: bytes) -> TeamFile:
+    """Read a team file. Raises: ManifestFaultyError with every fault found."""
+    try:
+        document: Any = yaml.safe_load(body)
+    except yaml.YAMLError as error:
+        problem = f"is not YAML: {' '.join(str(error).split())}"
+        raise ManifestFaultyError([fault("(team file)", problem, "correct the team file")]) from error
+    try:
+        return TeamFile.model_validate(document)
+    except ValidationError as error:
+        raise ManifestFaultyError(faults_of(error)) from error
+
+
+def scheduled_manifest(team: TeamFile, data_bucket: str) -> Manifest:
+    """The manifest that a schedule drops for a team.
+
+    Raises: ManifestFaultyError when the team file names no dataset, or data that is not the team's.
+    """
+    if team.dataset is None:
+        mend = f"add dataset to config/teams/{team.team}.yaml and type: turbine teams apply"
+        raise ManifestFaultyError([fault("dataset", "is missing in the team file", mend)])
+    faults = place_faults(team.team, "dataset.source.uri", team.dataset.source.uri, data_bucket)
+    if team.inference is not None:
+        faults += place_faults(team.team, "inference.uri", team.inference.uri, data_bucket)
+    if faults:
+        raise ManifestFaultyError(faults)
+    return Manifest(
+        schema_version=1,
+        team=team.team,
+        dataset=team.dataset,
+        recipe=team.recipe,
+        compute=Compute(),
+        inference=team.inference,
+        seed=team.seed,
+    )

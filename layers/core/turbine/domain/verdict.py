@@ -1,0 +1,155 @@
+"""The decision about one challenger, with everything needed to read it later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from turbine.domain.metrics import Measured, Metrics
+from turbine.domain.rules import RULES, Ruling
+from turbine.domain.rules.ruling import Decision
+from turbine.domain.run import Record
+from turbine.domain.team import Rule
+
+PAST_TENSE: Mapping[str, str] = {"promote": "promoted", "hold": "held", "reject": "rejected"}
+_VERBS: Mapping[str, str] = {"promote": "Promoted", "hold": "Held", "reject": "Rejected"}
+
+
+class Side(Record):
+    """A model as it stood in the comparison."""
+
+    run_id: str
+    split_id: str
+    metrics: dict[str, Measured]
+
+
+class Verdict(Record):
+    """`decision.json`; `delta` is positive when the challenger is the better one."""
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    team: str
+    decision: Decision
+    reason: str
+    rule: Rule
+    champion_version: int
+    challenger: Side
+    champion: Side | None
+    baseline: dict[str, float]
+    delta: float | None
+    decided_at: str
+
+
+def rule_metrics(rule: Rule) -> list[str]:
+    """The metrics that a decision by this rule needs."""
+    return [rule.metric, *(guardrail.metric for guardrail in rule.guardrails)]
+
+
+def missing(*sides: Side | None) -> list[str]:
+    """What CloudWatch does not show yet, as `<run>: test_<metric>`."""
+    return [
+        f"{side.run_id}: test_{name}"
+        for side in sides
+        if side is not None
+        for name, measured in side.metrics.items()
+        if measured.cloudwatch is None
+    ]
+
+
+def decide(
+    challenger: Side,
+    champion: Side | None,
+    *,
+    rule: Rule,
+    team: str,
+    baseline: Mapping[str, float],
+    champion_version: int,
+    decided_at: str,
+) -> Verdict:
+    """Judge by the rule, unless something forbids a comparison: then hold and say what."""
+    ruling = _obstacle(challenger, champion, rule, baseline)
+    if ruling is None:
+        judged = _judge(challenger, champion, rule, baseline)
+        decision, delta, reason = judged.decision, judged.delta, judged.why
+    else:
+        decision, delta, reason = "hold", None, ruling
+    return Verdict(
+        run_id=challenger.run_id,
+        team=team,
+        decision=decision,
+        reason=reason,
+        rule=rule,
+        champion_version=champion_version,
+        challenger=challenger,
+        champion=champion,
+        baseline=dict(baseline),
+        delta=delta,
+        decided_at=decided_at,
+    )
+
+
+def side_of(run_id: str, metrics: Metrics, measured: Mapping[str, Measured]) -> Side:
+    """One side of a comparison."""
+    return Side(run_id=run_id, split_id=metrics.split_id, metrics=dict(measured))
+
+
+def _judge(challenger: Side, champion: Side | None, rule: Rule, baseline: Mapping[str, float]) -> Ruling:
+    mine = _values(challenger)
+    if champion is None:
+        return _judge_first(rule, mine, baseline)
+    theirs = _values(champion)
+    ruling = RULES[rule.name](rule, mine, theirs)
+    reason = (
+        f"{_VERBS[ruling.decision]}: {rule.metric} {mine[rule.metric]:.6g} against the champion's "
+        f"{theirs[rule.metric]:.6g}, {ruling.why}."
+    )
+    return ruling._replace(why=reason)
+
+
+def _judge_first(rule: Rule, mine: Mapping[str, float], baseline: Mapping[str, float]) -> Ruling:
+    """A first model must beat the majority class or the mean; there is nothing to hold it for."""
+    # Guardrails protect what a champion has reached; a first model has nothing to worsen.
+    ruling = RULES[rule.name](rule.model_copy(update={"guardrails": []}), mine, baseline)
+    decision: Decision = "promote" if ruling.decision == "promote" else "reject"
+    verb = _VERBS[decision]
+    reason = (
+        f"{verb} without a champion to compare with: {rule.metric} {mine[rule.metric]:.6g} against the "
+        f"baseline's {baseline[rule.metric]:.6g}, {ruling.why}."
+    )
+    return Ruling(decision, ruling.delta, reason)
+
+
+def _obstacle(challenger: Side, champion: Side | None, rule: Rule, baseline: Mapping[str, float]) -> str | None:
+    return next(_obstacles(challenger, champion, rule, baseline), None)
+
+
+def _obstacles(challenger: Side, champion: Side | None, rule: Rule, baseline: Mapping[str, float]) -> Iterator[str]:
+    """What forbids a comparison, as whole sentences."""
+    sides = [("challenger", challenger)] + ([("champion", champion)] if champion is not None else [])
+    for metric in rule_metrics(rule):
+        for who, side in sides:
+            if metric not in side.metrics:
+                yield f"Held: the rule needs {metric}, which the {who} {side.run_id} did not measure."
+    if champion is None and rule.metric not in baseline:
+        yield f"Held: the rule needs {rule.metric}, which was not measured for the baseline."
+    for who, side in sides:
+        for metric, measured in side.metrics.items():
+            if measured.cloudwatch is None:
+                yield (
+                    f"Held: CloudWatch shows no test_{metric} of the {who} {side.run_id}, "
+                    f"while metrics.json says {measured.file!r}."
+                )
+            elif not measured.agrees():
+                yield (
+                    f"Held: test_{metric} of the {who} {side.run_id} is {measured.cloudwatch!r} "
+                    f"in CloudWatch but {measured.file!r} in metrics.json."
+                )
+    if champion is not None and champion.split_id != challenger.split_id:
+        yield (
+            f"Held: the challenger was measured on test split {challenger.split_id}, "
+            f"the champion {champion.run_id} on {champion.split_id}."
+        )
+
+
+def _values(side: Side) -> dict[str, float]:
+    return {name: measured.file for name, measured in side.metrics.items()}

@@ -1,0 +1,197 @@
+"""What the use cases need from outside, as narrow as they use it. `aws` fulfils it, `tests/fakes.py` too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from turbine.domain.metrics import Point
+from turbine.domain.registry import Package, PackageRequest
+from turbine.domain.uri import S3Uri
+
+Item = dict[str, Any]
+
+
+class ObjectInfo(NamedTuple):
+    """An object as a listing shows it; `etag` without quotes, `version_id` only where versions are listed."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    version_id: str = ""
+
+
+class ObjectStore(Protocol):
+    """S3. Every method raises ObjectMissingError or ObjectForbiddenError where it fits."""
+
+    def read(self, place: S3Uri, version_id: str | None = None) -> bytes:
+        """A small object, whole."""
+        ...
+
+    def stream(self, place: S3Uri, version_id: str | None = None) -> Iterator[bytes]:
+        """An object of any size, in chunks."""
+        ...
+
+    def size(self, place: S3Uri, version_id: str | None = None) -> int:
+        """An object's size in bytes."""
+        ...
+
+    def objects(self, place: S3Uri) -> Iterator[ObjectInfo]:
+        """The objects whose key starts with the place's key, in key order."""
+        ...
+
+    def current_versions(self, place: S3Uri) -> Iterator[ObjectInfo]:
+        """The same, each with the id of its current version."""
+        ...
+
+    def put(self, place: S3Uri, body: bytes, content_type: str = "application/json") -> None:
+        """Write an object, whether there is one or not."""
+        ...
+
+    def put_if_absent(self, place: S3Uri, body: bytes, content_type: str = "application/json") -> bool:
+        """Write an object unless there is one; False when there is."""
+        ...
+
+    def copy(self, source: S3Uri, target: S3Uri) -> None:
+        """Copy inside the store; no byte passes through the caller."""
+        ...
+
+
+class Table(Protocol):
+    """A DynamoDB table with keys `pk` and `sk`. Every write is conditional or harmless to repeat.
+
+    Items are plain JSON values; numbers come back as int where they are whole, else as float.
+    """
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """An item, read consistently."""
+        ...
+
+    def insert(self, item: Item) -> bool:
+        """Write an item unless its key is taken; False when it is."""
+        ...
+
+    def put(self, item: Item) -> None:
+        """Write an item, whether there is one or not."""
+        ...
+
+    def put_newer(self, item: Item, attribute: str) -> bool:
+        """Write an item unless the stored one's attribute is as great or greater; False when it is."""
+        ...
+
+    def update(self, pk: str, sk: str, changes: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+        """Change attributes of an existing item while others are as expected; False when they are not."""
+        ...
+
+    def swap(self, item: Item, expected: Mapping[str, Any] | None, also: Item) -> bool:
+        """Replace an item if it is as expected (None: absent) and insert `also`, both or neither."""
+        ...
+
+
+class MetricQuery(NamedTuple):
+    """One metric at one moment. Units: `period_s` in seconds."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    moment: datetime
+    period_s: int
+
+
+class MetricReader(Protocol):
+    """CloudWatch metrics."""
+
+    def read(self, queries: Sequence[MetricQuery]) -> list[Point | None]:
+        """The average in each query's period, None where there is no point (yet)."""
+        ...
+
+
+class Registry(Protocol):
+    """The SageMaker model registry."""
+
+    def find(self, group: str, run_id: str, since: datetime) -> Package | None:
+        """A package of a group whose metadata names the run, created since a moment."""
+        ...
+
+    def create(self, request: PackageRequest) -> Package:
+        """Create a package."""
+        ...
+
+
+class ModelHost(Protocol):
+    """SageMaker models, which Batch Transform runs."""
+
+    def ensure_model(self, name: str, image: str, model_data_uri: str, environment: Mapping[str, str]) -> None:
+        """Create a model, or find that very model there. Raises: ModelConflictError."""
+        ...
+
+
+class EventBus(Protocol):
+    """EventBridge."""
+
+    def publish(self, detail_type: str, detail: Mapping[str, Any]) -> None:
+        """Put one event. Raises when the bus did not take it."""
+        ...
+
+
+class Notifier(Protocol):
+    """SNS."""
+
+    def notify(self, subject: str, message: Mapping[str, Any]) -> None:
+        """Tell the subscribers of the outcome topic."""
+        ...
+
+
+class Execution(NamedTuple):
+    """A Step Functions execution, as far as an outcome needs it."""
+
+    input: Mapping[str, Any]
+    redrive_count: int
+    error: str | None
+    cause: str | None
+
+
+class Executions(Protocol):
+    """Step Functions executions."""
+
+    def describe(self, execution_arn: str) -> Execution:
+        """The execution as it is now."""
+        ...
+
+
+class JobLogs(Protocol):
+    """AWS Batch jobs' logs in CloudWatch Logs. Raises LogsUnavailableError."""
+
+    def tail(self, job_id: str, lines: int) -> list[str]:
+        """The last lines of a job's last attempt; of a multi-node job, of its main node."""
+        ...
+
+    def newest_job(self, name_prefix: str) -> str | None:
+        """The id of the newest failed job whose name starts so."""
+        ...
+
+
+class TrackedFile(NamedTuple):
+    """A file in the DVC remote, and the `.dvc` file that finds it there."""
+
+    path: str
+    md5: str
+    size_bytes: int
+    pointer: bytes
+
+
+class DataVersioning(Protocol):
+    """DVC."""
+
+    def track(self, source: S3Uri, remote: S3Uri) -> TrackedFile:
+        """Copy an object into the content-addressed remote and point to it."""
+        ...
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def __call__(self) -> datetime:
+        """Now, in UTC."""
+        ...

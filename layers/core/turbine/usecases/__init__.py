@@ -1,0 +1,1 @@
+"""One module a function: what it does, said with ports."""

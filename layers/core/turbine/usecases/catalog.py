@@ -1,0 +1,116 @@
+"""What the data bucket holds for the teams (files, shards, prices), asked once an invocation."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+
+import yaml
+
+from turbine.domain import capacity, team, uri
+from turbine.domain.errors import ObjectMissingError
+from turbine.domain.rejection import Fault, ManifestFaultyError, fault
+from turbine.domain.run import Shard
+from turbine.domain.team import TeamFile
+from turbine.domain.uri import S3Uri
+from turbine.ports import ObjectStore
+
+TEAMS_PREFIX = "config/teams/"
+PRICES_KEY = "config/prices.yaml"
+
+# Reading the data once to check its hash must fit a function's time.
+HASHED_MAX_BYTES = 1024**3
+
+
+class Catalog:
+    """A view of the data bucket that lives as long as one invocation."""
+
+    def __init__(self, store: ObjectStore, data_bucket: str) -> None:
+        self._store = store
+        self._bucket = data_bucket
+        self._teams: dict[str, TeamFile] = {}
+        self._shards: dict[str, tuple[Shard, ...]] = {}
+
+    def team(self, name: str) -> TeamFile:
+        """A team's file. Raises: ManifestFaultyError when there is none, or a faulty one."""
+        if name not in self._teams:
+            self._teams[name] = self._read_team(name)
+        return self._teams[name]
+
+    def team_names(self) -> list[str]:
+        """Every team that has a file."""
+        listed = self._store.objects(S3Uri(self._bucket, TEAMS_PREFIX))
+        names = (entry.key.removeprefix(TEAMS_PREFIX) for entry in listed)
+        return [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]
+
+    def shards(self, source_uri: str) -> tuple[Shard, ...]:
+        """The current version of every Parquet object at a URI. Raises: ManifestFaultyError for none."""
+        if source_uri not in self._shards:
+            self._shards[source_uri] = self._list_shards(source_uri)
+        return self._shards[source_uri]
+
+    def check_sha256(self, shards: tuple[Shard, ...], expected: str | None) -> None:
+        """Hash the shards' bytes in key order. Raises: ManifestFaultyError for another hash."""
+        if expected is None:
+            return
+        total = sum(shard.size_bytes for shard in shards)
+        if total > HASHED_MAX_BYTES:
+            problem = f"cannot be checked for {total} bytes (at most {HASHED_MAX_BYTES})"
+            raise ManifestFaultyError([fault("dataset.sha256", problem, "set dataset.sha256 to null")])
+        sha256 = hashlib.sha256()
+        for shard in shards:
+            for chunk in self._store.stream(S3Uri(shard.bucket, shard.key), shard.version_id):
+                sha256.update(chunk)
+        if sha256.hexdigest() != expected:
+            problem = f"does not match the shards, whose bytes hash to {sha256.hexdigest()}"
+            raise ManifestFaultyError([fault("dataset.sha256", problem, "upload the data again, or correct it")])
+
+    def check_some(self, field: str, given: str) -> None:
+        """Check that a URI leads to at least one object. Raises: ManifestFaultyError."""
+        if next(self._store.objects(uri.parse(given)), None) is None:
+            raise ManifestFaultyError([_nothing_at(field, given, "an object")])
+
+    @cached_property
+    def prices(self) -> tuple[dict[str, float], str]:
+        """USD an hour by instance type, and the date they are of."""
+        try:
+            document = yaml.safe_load(self._store.read(S3Uri(self._bucket, PRICES_KEY)))
+        except ObjectMissingError:
+            return dict(capacity.PRICES_USD_PER_HOUR), capacity.PRICES_AS_OF
+        return {**capacity.PRICES_USD_PER_HOUR, **document["usd_per_hour"]}, str(document["as_of"])
+
+    def _read_team(self, name: str) -> TeamFile:
+        key = f"{TEAMS_PREFIX}{name}.yaml"
+        try:
+            found = team.parse(self._store.read(S3Uri(self._bucket, key)))
+        except ObjectMissingError as error:
+            mend = f"correct the name, or write {key} and type: turbine teams apply"
+            raise ManifestFaultyError([fault("team", f"{name!r} is not a known team", mend)]) from error
+        except ManifestFaultyError as error:
+            mend = f"correct {key} and type: turbine teams apply"
+            raise ManifestFaultyError([fault("team", f"has a faulty team file ({error})", mend)]) from error
+        if found.team != name:
+            problem = f"has a team file that is for {found.team!r}"
+            raise ManifestFaultyError([fault("team", problem, f"correct team in {key}")])
+        return found
+
+    def _list_shards(self, source_uri: str) -> tuple[Shard, ...]:
+        place = uri.parse(source_uri)
+        shards = tuple(
+            Shard(
+                bucket=place.bucket,
+                key=entry.key,
+                version_id=entry.version_id,
+                etag=entry.etag,
+                size_bytes=entry.size_bytes,
+            )
+            for entry in self._store.current_versions(place)
+            if entry.key.endswith(".parquet")
+        )
+        if not shards:
+            raise ManifestFaultyError([_nothing_at("dataset.source.uri", source_uri, "a .parquet shard")])
+        return shards
+
+
+def _nothing_at(field: str, given: str, wanted: str) -> Fault:
+    return fault(field, f"points at nothing: there is no {wanted} at {given}", f"upload the data, or correct {field}")

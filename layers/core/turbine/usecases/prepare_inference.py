@@ -1,0 +1,140 @@
+"""Turn a promotion, or a dropped inference manifest, into one Batch Transform that may start.
+
+The prediction side may be another account: of the training side it knows only the `ModelPromoted`
+events, whose newest it keeps as the team's champion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from turbine.domain import arrival, document, manifest, names, uri
+from turbine.domain.cause import ManifestCause
+from turbine.domain.errors import (
+    EventNotUnderstoodError,
+    ManifestUnreadableError,
+    ObjectForbiddenError,
+    ObjectMissingError,
+)
+from turbine.domain.inference import CONTENT_TYPES, PreparedInference, PromotedModel
+from turbine.domain.manifest import InferenceInput
+from turbine.domain.rejection import ManifestFaultyError, fault
+from turbine.domain.uri import S3Uri
+from turbine.ports import Clock, EventBus, Item, ModelHost, ObjectStore, Table
+from turbine.usecases.refusals import Refusals, Slot
+
+
+@dataclass(frozen=True)
+class PrepareInference:
+    """The function `prepare_inference`."""
+
+    stack: str
+    data_bucket: str
+    prediction_bucket: str
+    inference_image_uri: str
+    store: ObjectStore
+    table: Table
+    models: ModelHost
+    bus: EventBus
+    clock: Clock
+
+    def __call__(self, event: dict[str, Any], execution_arn: str) -> dict[str, Any]:
+        """Prepare an inference, or say why there is none.
+
+        Raises: EventNotUnderstoodError, ManifestUnreadableError, ModelConflictError.
+        """
+        if event.get("detail-type") == "ModelPromoted":
+            return self._promoted(PromotedModel.model_validate(event["detail"]), execution_arn)
+        if arrival.is_object_created(event):
+            return self._dropped(arrival.dropped(event), execution_arn)
+        raise EventNotUnderstoodError("The input is neither a ModelPromoted nor an 'Object Created' event.")
+
+    def _promoted(self, model: PromotedModel, execution_arn: str) -> dict[str, Any]:
+        champion = {"pk": f"TEAM#{model.team}", "sk": "CHAMPION", **model.model_dump(mode="json")}
+        self.table.put_newer(champion, "champion_version")
+        inference_id = names.inference_id(model.run_id, model.champion_version)
+        if model.inference is None:
+            return self._skip(model, inference_id, execution_arn, "the run's manifest names no inference input")
+        return self._claimed(model, inference_id, model.inference, execution_arn)
+
+    def _dropped(self, file: ManifestCause, execution_arn: str) -> dict[str, Any]:
+        team = arrival.key_of(file.object_key, "inference").folder
+        try:
+            given = manifest.parse_inference(document.read_json(self._read(file)), team, self.data_bucket)
+            self._check_input(given.input)
+        except ManifestFaultyError as error:
+            refusals = Refusals(self.table, self.bus, self.clock, execution_arn)
+            refused = refusals.record(Slot(file.key, None, file.uri), team, error.faults)
+            return {"skip": True, "reason": f"{refused['field']} {refused['problem']}: {refused['mend']}"}
+        item = self.table.get(f"TEAM#{team}", "CHAMPION")
+        if item is None:
+            return {"skip": True, "reason": f"team {team} has no champion yet"}
+        inference_id = f"{team}-drop-{file.key[: names.CAUSE_SUFFIX]}"
+        return self._claimed(PromotedModel.model_validate(item), inference_id, given.input, execution_arn)
+
+    def _claimed(
+        self, model: PromotedModel, inference_id: str, given: InferenceInput, execution_arn: str
+    ) -> dict[str, Any]:
+        """Claim the inference for this execution and create its model; skip what another one claimed."""
+        owner = self._claim(model, inference_id, execution_arn, "RUNNING")
+        if owner != execution_arn:
+            return {"skip": True, "reason": f"{inference_id} belongs to {owner}"}
+        image = self.inference_image_uri
+        name = names.model_name(self.stack, model.team, model.model_version, model.model_data_uri, image)
+        environment = {"TURBINE_TEAM": model.team, "TURBINE_RUN_ID": model.run_id}
+        self.models.ensure_model(name, image, model.model_data_uri, environment)
+        folder = f"predictions/{model.team}/{model.model_version}/"
+        return PreparedInference(
+            inference_id=inference_id,
+            team=model.team,
+            run_id=model.run_id,
+            champion_version=model.champion_version,
+            model_version=model.model_version,
+            model_name=name,
+            input_uri=given.uri,
+            content_type=CONTENT_TYPES[given.format],
+            output_prefix_uri=f"s3://{self.prediction_bucket}/{folder}",
+            label_key=given.labels,
+        ).model_dump(mode="json")
+
+    def _skip(self, model: PromotedModel, inference_id: str, execution_arn: str, reason: str) -> dict[str, Any]:
+        self._claim(model, inference_id, execution_arn, "SKIPPED", error=reason)
+        return {"skip": True, "reason": reason}
+
+    def _claim(self, model: PromotedModel, inference_id: str, execution_arn: str, status: str, **more: str) -> str:
+        """Insert the inference's item; answer who owns it, which is this execution when it is new."""
+        item: Item = {
+            "pk": f"TEAM#{model.team}",
+            "sk": f"INFERENCE#{inference_id}",
+            "inference_id": inference_id,
+            "run_id": model.run_id,
+            "champion_version": model.champion_version,
+            "model_version": model.model_version,
+            "owner": execution_arn,
+            "status": status,
+            "created_at": self.clock().isoformat(timespec="milliseconds"),
+            **more,
+        }
+        if self.table.insert(item):
+            return execution_arn
+        return str((self.table.get(item["pk"], item["sk"]) or item)["owner"])
+
+    def _check_input(self, given: InferenceInput) -> None:
+        for field, place in (("input.uri", given.uri), ("input.labels", given.labels)):
+            if place is not None and next(self.store.objects(uri.parse(place)), None) is None:
+                problem = f"points at nothing: there is no object at {place}"
+                raise ManifestFaultyError([fault(field, problem, f"upload the data, or correct {field}")])
+
+    def _read(self, file: ManifestCause) -> bytes:
+        place = S3Uri(file.bucket, file.object_key)
+        try:
+            size_bytes = self.store.size(place, file.version_id)
+            if size_bytes > document.SIZE_MAX_BYTES:
+                raise document.too_large(size_bytes, document.SIZE_MAX_BYTES)
+            return self.store.read(place, file.version_id)
+        except (ObjectMissingError, ObjectForbiddenError) as error:
+            raise ManifestUnreadableError(
+                f"Version {file.version_id} of {file.uri} cannot be read ({error}). "
+                f"Drop it again: aws s3 cp FILE {file.uri}"
+            ) from error

@@ -1,0 +1,294 @@
+"""Turn an arrival (a dropped manifest, a batch of them, a schedule) into runs that may start.
+
+Everything it writes lies under a name made from the cause, with a conditional write: the same event
+delivered twice, or ten times at once, makes the same runs, and the first one's files stay. What it
+refuses is recorded and told of; nothing else happens to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from turbine.domain import arrival, capacity, document, manifest, names, run, team, uri
+from turbine.domain.arrival import BATCH_FOLDER
+from turbine.domain.cause import Cause, ManifestCause, batch_entry_cause, padded_sequencer, schedule_cause
+from turbine.domain.errors import ManifestUnreadableError, ObjectForbiddenError, ObjectMissingError
+from turbine.domain.manifest import Manifest
+from turbine.domain.rejection import WHOLE_FILE, Fault, ManifestFaultyError, fault
+from turbine.domain.run import RunSpec
+from turbine.domain.team import TeamFile
+from turbine.domain.uri import S3Uri
+from turbine.ports import Clock, EventBus, ObjectStore, Table
+from turbine.usecases.catalog import TEAMS_PREFIX, Catalog
+from turbine.usecases.refusals import Refusals, Slot
+from turbine.usecases.run_files import RunFiles
+
+# Step Functions passes at most 262,144 bytes between states; the rest is for the refusals.
+RUNS_MAX_BYTES = 210_000
+REPLIED_REFUSALS_MAX = 50
+
+
+class Wish(NamedTuple):
+    """One run that is asked for: a checked manifest, or what is wrong with it."""
+
+    cause: Cause
+    slot: Slot
+    team: str
+    manifest: Manifest | None
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class PrepareTraining:
+    """The function `prepare_training`."""
+
+    stack: str
+    data_bucket: str
+    artifact_bucket: str
+    store: ObjectStore
+    table: Table
+    bus: EventBus
+    clock: Clock
+
+    def __call__(self, event: dict[str, Any], execution_arn: str) -> dict[str, Any]:
+        """Prepare the runs of an arrival.
+
+        Raises: EventNotUnderstoodError, ManifestUnreadableError.
+        """
+        catalog = Catalog(self.store, self.data_bucket)
+        if arrival.is_object_created(event):
+            file = arrival.dropped(event)
+            if self._is_stale(file):
+                return _reply(file.key, stale=True)
+            return self._prepare(file.key, self._dropped(file), catalog, execution_arn)
+        firing = arrival.fired(event)
+        key = names.digest(["schedule", firing.schedule, firing.scheduled_time])
+        return self._prepare(key, list(self._scheduled(firing, catalog)), catalog, execution_arn)
+
+    def _prepare(self, cause_key: str, wishes: list[Wish], catalog: Catalog, execution_arn: str) -> dict[str, Any]:
+        refusals = Refusals(self.table, self.bus, self.clock, execution_arn)
+        runs: list[dict[str, Any]] = []
+        rejected: list[dict[str, Any]] = []
+        for wish in wishes:
+            earlier = refusals.find(wish.slot)
+            if earlier is not None:
+                rejected.append(earlier)
+                continue
+            try:
+                spec = self._pinned(wish, catalog)
+            except ManifestFaultyError as error:
+                faults = _indexed(error.faults, wish.slot.entry)
+                rejected.append(refusals.record(wish.slot, wish.team, faults))
+                continue
+            self._record(spec, wish.slot.manifest_uri, execution_arn)
+            runs.append(run.run_input(spec, self.stack))
+        return _reply(cause_key, runs, rejected)
+
+    def _is_stale(self, file: ManifestCause) -> bool:
+        """Whether a newer version of the same key has been seen; an event seen again is not stale."""
+        item = {
+            "pk": f"SEQUENCER#{file.bucket}/{file.object_key}",
+            "sk": "LATEST",
+            "sequencer": padded_sequencer(file.sequencer),
+            "version_id": file.version_id,
+        }
+        if self.table.put_newer(item, "sequencer"):
+            return False
+        latest = self.table.get(item["pk"], item["sk"])
+        return latest is not None and latest["sequencer"] > item["sequencer"]
+
+    def _dropped(self, file: ManifestCause) -> list[Wish]:
+        """The wishes in a dropped file."""
+        folder = arrival.key_of(file.object_key, "manifests").folder
+        slot = Slot(file.key, None, file.uri)
+        try:
+            if folder == BATCH_FOLDER:
+                return self._batch(file, slot)
+            parsed = manifest.parse(document.read_json(self._read(file)), folder, self.data_bucket)
+        except ManifestFaultyError as error:
+            return [Wish(file, slot, "" if folder == BATCH_FOLDER else folder, None, error.faults)]
+        return [Wish(file, slot, folder, parsed)]
+
+    def _batch(self, file: ManifestCause, slot: Slot) -> list[Wish]:
+        body = self._read(file, document.BATCH_SIZE_MAX_BYTES)
+        entries = manifest.parse_batch(document.read_json(body, document.BATCH_SIZE_MAX_BYTES)).runs
+        wishes = [self._entry(file, slot, index, entry) for index, entry in enumerate(entries)]
+        self._check_reply_fits(wishes)
+        return wishes
+
+    def _entry(self, file: ManifestCause, slot: Slot, index: int, entry: dict[str, Any]) -> Wish:
+        """One entry of a batch manifest; its faults are its own, named by its index."""
+        name = entry.get("team")
+        team_name = name if isinstance(name, str) and names.is_team(name) else ""
+        cause = batch_entry_cause(file, team_name, index)
+        own = slot._replace(entry=index)
+        try:
+            if len(json.dumps(entry)) > document.SIZE_MAX_BYTES:
+                raise document.too_large(len(json.dumps(entry)), document.SIZE_MAX_BYTES)
+            return Wish(cause, own, team_name, manifest.parse(entry, None, self.data_bucket))
+        except ManifestFaultyError as error:
+            return Wish(cause, own, team_name, None, error.faults)
+
+    def _check_reply_fits(self, wishes: list[Wish]) -> None:
+        """Refuse a batch whose runs Step Functions could not pass on, before anything is written."""
+        sizes = [self._input_size(wish) for wish in wishes if wish.manifest is not None]
+        if sum(sizes) > RUNS_MAX_BYTES:
+            most = RUNS_MAX_BYTES // max(sizes)
+            problem = f"names {len(sizes)} runs, {sum(sizes)} bytes of input; {RUNS_MAX_BYTES} fit one execution"
+            raise ManifestFaultyError([fault("runs", problem, f"split it into files of at most {most} runs")])
+
+    def _input_size(self, wish: Wish) -> int:
+        assert wish.manifest is not None  # for the type checker: the caller has looked
+        run_id = names.run_id(wish.team, wish.manifest.dataset.name, wish.cause.key)
+        spec_uri = f"s3://{self.artifact_bucket}/{run.run_prefix(wish.team, run_id)}run.json"
+        fixed = len('{"run_id":"","team":"","cause_key":"","spec_uri":"","nodes":1,"job_definition":"","attempt":1},')
+        definition = names.job_definition(self.stack, wish.team, 2)
+        return fixed + sum(map(len, (run_id, wish.team, wish.cause.key, spec_uri, definition)))
+
+    def _scheduled(self, firing: arrival.Firing, catalog: Catalog) -> Iterator[Wish]:
+        """A wish for each team of a firing, made from the team's file."""
+        everyone = firing.teams == ["*"]
+        for name in catalog.team_names() if everyone else firing.teams:
+            cause = schedule_cause(firing.schedule, firing.scheduled_time, name)
+            slot = Slot(cause.key, None, f"s3://{self.data_bucket}/{TEAMS_PREFIX}{name}.yaml")
+            try:
+                file = catalog.team(name)
+                if everyone and file.schedule is not None:
+                    continue
+                yield Wish(cause, slot, name, team.scheduled_manifest(file, self.data_bucket))
+            except ManifestFaultyError as error:
+                yield Wish(cause, slot, name, None, error.faults)
+
+    def _pinned(self, wish: Wish, catalog: Catalog) -> RunSpec:
+        """The run spec of a wish: the one there is, or one made now. Raises: ManifestFaultyError."""
+        if wish.manifest is None:
+            raise ManifestFaultyError(wish.faults)
+        given = wish.manifest
+        run_id = names.run_id(given.team, given.dataset.name, wish.cause.key)
+        files = RunFiles(self.store, self.artifact_bucket)
+        existing = files.find_spec(given.team, run_id)
+        if existing is not None:
+            return existing
+        spec = self._resolved(wish.cause, given, run_id, catalog)
+        self.store.put_if_absent(
+            files.place(given.team, run_id, "manifest.json"), given.model_dump_json(indent=2).encode()
+        )
+        place = files.place(given.team, run_id, "run.json")
+        if self.store.put_if_absent(place, spec.model_dump_json(indent=2).encode()):
+            return spec
+        return files.spec(str(place))  # another delivery of the same event was faster: its spec holds
+
+    def _resolved(self, cause: Cause, given: Manifest, run_id: str, catalog: Catalog) -> RunSpec:
+        """Look at what a manifest points to, size and price it. Raises: ManifestFaultyError."""
+        file = catalog.team(given.team)
+        _check_metrics(given, file)
+        shards = catalog.shards(given.dataset.source.uri)
+        catalog.check_sha256(shards, given.dataset.sha256)
+        if given.inference is not None:
+            catalog.check_some("inference.uri", given.inference.uri)
+            if given.inference.labels is not None:
+                catalog.check_some("inference.labels", given.inference.labels)
+        nodes = 1 if given.compute.nodes == "auto" else given.compute.nodes
+        _check_budget(given, file, nodes, catalog)
+        return run.spec_of(
+            given,
+            cause=cause,
+            run_id=run_id,
+            shards=shards,
+            source_key=uri.parse(given.dataset.source.uri).key,
+            rule=file.rule,
+            nodes=nodes,
+            artifact_bucket=self.artifact_bucket,
+            created_at=self._now(),
+        )
+
+    def _record(self, spec: RunSpec, manifest_uri: str, execution_arn: str) -> None:
+        """Make the run visible. Inserting again is harmless: the first record stays."""
+        self.table.insert(
+            {
+                "pk": f"RUN#{spec.run_id}",
+                "sk": "RECORD",
+                "kind": "run",
+                "run_id": spec.run_id,
+                "team": spec.team,
+                "dataset": spec.dataset.name,
+                "cause_key": spec.cause.key,
+                "manifest_uri": manifest_uri,
+                "spec_uri": f"{spec.output_uri}run.json",
+                "recipe": spec.recipe.name,
+                "created_at": spec.created_at,
+                "training_execution_arn": execution_arn,
+            }
+        )
+
+    def _read(self, file: ManifestCause, size_max_bytes: int = document.SIZE_MAX_BYTES) -> bytes:
+        """The pinned version's bytes; its size is looked at before they are read."""
+        place = S3Uri(file.bucket, file.object_key)
+        try:
+            size_bytes = self.store.size(place, file.version_id)
+            if size_bytes > size_max_bytes:
+                raise document.too_large(size_bytes, size_max_bytes)
+            return self.store.read(place, file.version_id)
+        except (ObjectMissingError, ObjectForbiddenError) as error:
+            raise ManifestUnreadableError(
+                f"Version {file.version_id} of {file.uri} cannot be read ({error}). If it was deleted, "
+                f"drop it again: aws s3 cp FILE {file.uri}"
+            ) from error
+
+    def _now(self) -> str:
+        return self.clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _check_metrics(given: Manifest, file: TeamFile) -> None:
+    measured = manifest.RECIPES[given.recipe.name]
+    if file.rule.metric not in measured:
+        problem = f"{given.recipe.name} does not measure {file.rule.metric}, by which {given.team} is judged"
+        mend = f"use a recipe like {file.recipe.name}, or change rule.metric in the team file"
+        raise ManifestFaultyError([fault("recipe.name", problem, mend)])
+
+
+def _check_budget(given: Manifest, file: TeamFile, nodes: int, catalog: Catalog) -> None:
+    prices, as_of = catalog.prices
+    price = prices[capacity.INSTANCE_TYPE]
+    expected = capacity.estimate(nodes, file.work_cpu_hours or capacity.WORK_CPU_HOURS, price)
+    limits = {"budget.max_cost_usd_per_run": file.budget.max_cost_usd_per_run}
+    if given.compute.max_cost_usd is not None:
+        limits["compute.max_cost_usd"] = given.compute.max_cost_usd
+    field = min(limits, key=lambda name: limits[name])
+    if capacity.over_budget(expected, limits[field]):
+        problem = (
+            f"allows {limits[field]:g} USD, but the run is estimated at {expected.cost_usd:.2f} USD "
+            f"({expected.vm_hours:.2f} h of {capacity.INSTANCE_TYPE} at {price:g} USD, prices of {as_of})"
+        )
+        raise ManifestFaultyError([fault(field, problem, f"raise {field}, or use fewer nodes")])
+
+
+def _indexed(faults: tuple[Fault, ...], entry: int | None) -> tuple[Fault, ...]:
+    """Faults of a batch manifest's entry, named from the file's root."""
+    if entry is None:
+        return faults
+    prefix = f"runs.{entry}"
+    return tuple(
+        one.model_copy(update={"field": prefix if one.field == WHOLE_FILE else f"{prefix}.{one.field}"})
+        for one in faults
+    )
+
+
+def _reply(
+    cause_key: str,
+    runs: list[dict[str, Any]] | None = None,
+    rejected: list[dict[str, Any]] | None = None,
+    *,
+    stale: bool = False,
+) -> dict[str, Any]:
+    """The function's answer. All refusals are recorded; the answer names the first ones."""
+    return {
+        "cause_key": cause_key,
+        "runs": runs or [],
+        "rejected": (rejected or [])[:REPLIED_REFUSALS_MAX],
+        "needs_ingest": [],
+        "stale": stale,
+    }

@@ -1,0 +1,93 @@
+"""Make a run its team's champion by compare-and-swap; the only writer of a champion.
+
+The same promotion asked again gives the same answer, also after a later one has replaced it, so the
+machine may retry between the write and the event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from turbine.domain.champion import Champion, Promotion, promoted_detail, successor
+from turbine.domain.errors import ChampionChangedError, PackageMissingError
+from turbine.ports import Clock, Item, ObjectStore, Table
+from turbine.usecases.run_files import RunFiles
+
+
+@dataclass(frozen=True)
+class PromoteModel:
+    """The function `promote_model`."""
+
+    artifact_bucket: str
+    store: ObjectStore
+    table: Table
+    clock: Clock
+
+    def __call__(self, promotion: Promotion) -> dict[str, Any]:
+        """Promote, or say that the champion is another one by now. Raises: PackageMissingError."""
+        package = self._package(promotion)
+        pk = f"TEAM#{promotion.team}"
+        try:
+            champion = self._done(pk, promotion) or self._swap(pk, promotion)
+        except ChampionChangedError:
+            current = self.table.get(pk, "CHAMPION") or {}
+            return {
+                "status": "champion_changed",
+                "champion_version": current.get("champion_version", 0),
+                "previous_model_package_arn": None,
+                "detail": None,
+            }
+        spec = RunFiles(self.store, self.artifact_bucket).find_spec(champion.team, champion.run_id)
+        inference = None if spec is None else spec.inference
+        return {
+            "status": "promoted",
+            "champion_version": champion.champion_version,
+            "previous_model_package_arn": self._previous_arn(pk, champion),
+            "detail": promoted_detail(champion, package["model_data_uri"], inference),
+        }
+
+    def _package(self, promotion: Promotion) -> Item:
+        package = self.table.get(f"RUN#{promotion.run_id}", "PACKAGE")
+        if package is None or package.get("model_package_arn") != promotion.model_package_arn:
+            raise PackageMissingError(
+                f"Run {promotion.run_id} did not register {promotion.model_package_arn}; "
+                f"see: turbine show {promotion.run_id}"
+            )
+        return package
+
+    def _done(self, pk: str, promotion: Promotion) -> Champion | None:
+        """What an earlier attempt of this very promotion wrote."""
+        item = self.table.get(pk, _history(promotion.expected_champion_version + 1))
+        if item is None or item["promotion_id"] != promotion.promotion_id:
+            return None
+        return Champion.model_validate(item)
+
+    def _swap(self, pk: str, promotion: Promotion) -> Champion:
+        """Replace the expected champion. Raises: ChampionChangedError."""
+        champion = successor(promotion, self.clock().isoformat(timespec="milliseconds"))
+        expected = promotion.expected_champion_version
+        fields = champion.model_dump()
+        swapped = self.table.swap(
+            {"pk": pk, "sk": "CHAMPION", **fields},
+            {"champion_version": expected} if expected else None,
+            {"pk": pk, "sk": _history(champion.champion_version), **fields},
+        )
+        if swapped:
+            return champion
+        # A reply that was lost looks like a lost race: then our own promotion is in the history.
+        done = self._done(pk, promotion)
+        if done is None:
+            raise ChampionChangedError(f"{promotion.team} is no longer at champion version {expected}.")
+        return done
+
+    def _previous_arn(self, pk: str, champion: Champion) -> str | None:
+        """The package to be archived: that of the champion before, unless it is this very one."""
+        item = self.table.get(pk, _history(champion.champion_version - 1))
+        if item is None or item["model_package_arn"] == champion.model_package_arn:
+            return None
+        return str(item["model_package_arn"])
+
+
+def _history(champion_version: int) -> str:
+    return f"CHAMPION#{champion_version:08d}"

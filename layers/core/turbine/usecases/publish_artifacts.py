@@ -1,0 +1,153 @@
+"""Make a finished run's artifacts findable for ever: checked, in the DVC remote, with their provenance.
+
+Nothing large passes through the function: the archive is hashed as it streams by, and DVC copies it
+from bucket to bucket. `published.json` comes last; where it lies already, it is the answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import turbine
+from turbine.domain import uri
+from turbine.domain.errors import ArtifactCorruptError, ArtifactMissingError, ObjectMissingError
+from turbine.domain.metrics import Metrics
+from turbine.domain.run import RunReference, RunSpec
+from turbine.domain.uri import S3Uri
+from turbine.ports import Clock, DataVersioning, ObjectStore, TrackedFile
+from turbine.usecases.run_files import RunFiles
+
+ARCHIVE = "model.tar.gz"
+PROMISED = (ARCHIVE, "metrics.json", "evaluation.parquet", "model/model.safetensors", "model/config.json")
+
+
+class Hashes(NamedTuple):
+    """What an object's bytes hash to, and how many they are."""
+
+    sha256: str
+    md5: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class PublishArtifacts:
+    """The function `publish_artifacts`."""
+
+    artifact_bucket: str
+    training_image_uri: str
+    store: ObjectStore
+    versioning: DataVersioning
+    clock: Clock
+
+    def __call__(self, reference: RunReference) -> dict[str, Any]:
+        """Publish a run, once. Raises: ArtifactMissingError, ArtifactCorruptError."""
+        files = RunFiles(self.store, self.artifact_bucket)
+        marker = files.place(reference.team, reference.run_id, "published.json")
+        published = files.find_json(marker)
+        if published is not None:
+            return _answer(published)
+        spec = files.spec(reference.spec_uri)
+        prefix = uri.parse(spec.output_uri)
+        archive = self._check_files(prefix)
+        tracked = self._track(prefix, archive)
+        provenance = _provenance(spec, files.metrics(spec.team, spec.run_id), tracked, self.training_image_uri)
+        self._put(prefix / "provenance.json", provenance)
+        self._put(marker, self._published(prefix, tracked))
+        return _answer(json.loads(self.store.read(marker)))
+
+    def _check_files(self, prefix: S3Uri) -> Hashes:
+        """Compare every file with what the job recorded; answer the archive's hashes."""
+        recorded = self._recorded(prefix)
+        absent = [name for name in PROMISED if name not in recorded]
+        if absent:
+            raise ArtifactMissingError(f"{prefix}_SUCCESS does not list {', '.join(absent)}.")
+        checked = {name: self._check_file(prefix / name, entry) for name, entry in recorded.items()}
+        return checked[ARCHIVE]
+
+    def _recorded(self, prefix: S3Uri) -> dict[str, dict[str, Any]]:
+        """The files that the job's last act names."""
+        try:
+            marker = json.loads(self.store.read(prefix / "_SUCCESS"))
+        except ObjectMissingError as error:
+            raise ArtifactMissingError(
+                f"{prefix}_SUCCESS is missing: the training job did not finish, though Batch says so."
+            ) from error
+        return dict(marker["files"])
+
+    def _check_file(self, place: S3Uri, recorded: dict[str, Any]) -> Hashes:
+        try:
+            size_bytes = self.store.size(place)
+            if size_bytes != recorded["size_bytes"]:
+                raise ArtifactCorruptError(
+                    f"{place} has {size_bytes} bytes, the training job wrote {recorded['size_bytes']}."
+                )
+            hashes = self._hashes(place)
+        except ObjectMissingError as error:
+            raise ArtifactMissingError(f"{place} is missing, though the training job wrote it.") from error
+        if hashes.sha256 != recorded["sha256"]:
+            raise ArtifactCorruptError(
+                f"{place} has SHA-256 {hashes.sha256}, the training job wrote {recorded['sha256']}."
+            )
+        return hashes
+
+    def _hashes(self, place: S3Uri) -> Hashes:
+        sha256, md5, size_bytes = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+        for chunk in self.store.stream(place):
+            sha256.update(chunk)
+            md5.update(chunk)
+            size_bytes += len(chunk)
+        return Hashes(sha256.hexdigest(), md5.hexdigest(), size_bytes)
+
+    def _track(self, prefix: S3Uri, archive: Hashes) -> TrackedFile:
+        """Put the archive into the DVC remote and the pointer beside it."""
+        tracked = self.versioning.track(prefix / ARCHIVE, S3Uri(self.artifact_bucket, "dvc"))
+        if (tracked.md5, tracked.size_bytes) != (archive.md5, archive.size_bytes):
+            raise ArtifactCorruptError(
+                f"{prefix}{ARCHIVE} changed while it was copied: DVC read MD5 {tracked.md5} "
+                f"and {tracked.size_bytes} bytes, expected {archive.md5} and {archive.size_bytes}."
+            )
+        self.store.put(prefix / f"{ARCHIVE}.dvc", tracked.pointer, "application/yaml")
+        return tracked
+
+    def _published(self, prefix: S3Uri, tracked: TrackedFile) -> dict[str, Any]:
+        return {
+            "schema_version": 1,
+            "model_data_uri": f"{prefix}{ARCHIVE}",
+            "dvc": {"path": tracked.path, "md5": tracked.md5, "size_bytes": tracked.size_bytes},
+            "dvc_file_uri": f"{prefix}{ARCHIVE}.dvc",
+            "provenance_uri": f"{prefix}provenance.json",
+            "metrics_uri": f"{prefix}metrics.json",
+            "published_at": self.clock().isoformat(timespec="milliseconds"),
+        }
+
+    def _put(self, place: S3Uri, document: dict[str, Any]) -> None:
+        """Write once: a second invocation leaves the first one's answer."""
+        self.store.put_if_absent(place, json.dumps(document, indent=2).encode())
+
+
+def _provenance(spec: RunSpec, metrics: Metrics, tracked: TrackedFile, image: str) -> dict[str, Any]:
+    """Everything this model came from."""
+    return {
+        "schema_version": 1,
+        "run_id": spec.run_id,
+        "team": spec.team,
+        "cause": spec.cause.model_dump(mode="json"),
+        "manifest_uri": f"{spec.output_uri}manifest.json",
+        "spec_uri": f"{spec.output_uri}run.json",
+        "dataset": spec.dataset.model_dump(mode="json"),
+        "split": spec.split.model_dump(mode="json"),
+        "recipe": spec.recipe.model_dump(mode="json"),
+        "seed": spec.seed,
+        "metrics": {"test": metrics.test, "validation": metrics.validation, "baseline": metrics.baseline},
+        "environment": metrics.environment,
+        "image": image,
+        "code_version": turbine.__version__,
+        "model": {"dvc_path": tracked.path, "md5": tracked.md5, "size_bytes": tracked.size_bytes},
+    }
+
+
+def _answer(published: dict[str, Any]) -> dict[str, Any]:
+    return {name: published[name] for name in ("model_data_uri", "dvc", "provenance_uri", "metrics_uri")}

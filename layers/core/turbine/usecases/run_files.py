@@ -1,0 +1,57 @@
+"""The files of a run, read as what they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from turbine.domain import uri
+from turbine.domain.errors import ArtifactMissingError, ObjectMissingError
+from turbine.domain.metrics import Metrics
+from turbine.domain.run import RunSpec, run_prefix
+from turbine.domain.uri import S3Uri
+from turbine.ports import ObjectStore
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The folders `runs/<team>/<run_id>/` of the artifact bucket."""
+
+    store: ObjectStore
+    bucket: str
+
+    def place(self, team: str, run_id: str, name: str) -> S3Uri:
+        """Where a file of a run lies."""
+        return S3Uri(self.bucket, run_prefix(team, run_id) + name)
+
+    def spec(self, spec_uri: str) -> RunSpec:
+        """The run spec at a URI."""
+        return RunSpec.model_validate_json(self._read(uri.parse(spec_uri)))
+
+    def find_spec(self, team: str, run_id: str) -> RunSpec | None:
+        """The run spec of a run, None before it is prepared."""
+        try:
+            body = self.store.read(self.place(team, run_id, "run.json"))
+        except ObjectMissingError:
+            return None
+        return RunSpec.model_validate_json(body)
+
+    def metrics(self, team: str, run_id: str) -> Metrics:
+        """What a run measured. Raises: ArtifactMissingError."""
+        return Metrics.model_validate_json(self._read(self.place(team, run_id, "metrics.json")))
+
+    def find_json(self, place: S3Uri) -> Any | None:
+        """A JSON document, None where there is none."""
+        try:
+            return json.loads(self.store.read(place))
+        except ObjectMissingError:
+            return None
+
+    def _read(self, place: S3Uri) -> bytes:
+        try:
+            return self.store.read(place)
+        except ObjectMissingError as error:
+            raise ArtifactMissingError(
+                f"{place} is missing: the training job did not finish. See its log: turbine show RUN"
+            ) from error

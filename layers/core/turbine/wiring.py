@@ -1,0 +1,171 @@
+"""The one place where use cases meet AWS.
+
+Imports stand inside the functions on purpose: a Lambda pays at its cold start for the use case and
+the services it has, not for those of the seven others. No client is made here, and none at import.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from turbine import settings
+
+if TYPE_CHECKING:
+    from turbine.ports import DataVersioning
+    from turbine.usecases.compare_models import CompareModels
+    from turbine.usecases.prepare_inference import PrepareInference
+    from turbine.usecases.prepare_training import PrepareTraining
+    from turbine.usecases.promote_model import PromoteModel
+    from turbine.usecases.publish_artifacts import PublishArtifacts
+    from turbine.usecases.publish_predictions import PublishPredictions
+    from turbine.usecases.record_outcome import RecordOutcome
+    from turbine.usecases.register_model import RegisterModel
+
+
+def now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+@cache
+def prepare_training() -> PrepareTraining:
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.events import EventBridgeBus
+    from turbine.aws.s3 import S3Store
+    from turbine.usecases.prepare_training import PrepareTraining
+
+    given = settings.load(settings.PrepareTrainingSettings)
+    return PrepareTraining(
+        stack=given.turbine_stack,
+        data_bucket=given.data_bucket,
+        artifact_bucket=given.artifact_bucket,
+        store=S3Store(),
+        table=DynamoTable(given.table_name),
+        bus=EventBridgeBus(given.event_bus_name),
+        clock=now,
+    )
+
+
+def publish_artifacts(versioning: DataVersioning) -> PublishArtifacts:
+    """DVC is the caller's to import: only one function's layer has it."""
+    from turbine.aws.s3 import S3Store
+    from turbine.usecases.publish_artifacts import PublishArtifacts
+
+    given = settings.load(settings.PublishArtifactsSettings)
+    return PublishArtifacts(
+        artifact_bucket=given.artifact_bucket,
+        training_image_uri=given.training_image_uri,
+        store=S3Store(),
+        versioning=versioning,
+        clock=now,
+    )
+
+
+@cache
+def compare_models() -> CompareModels:
+    from turbine.aws.cloudwatch import CloudWatchMetrics
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.s3 import S3Store
+    from turbine.usecases.compare_models import CompareModels
+
+    given = settings.load(settings.CompareModelsSettings)
+    return CompareModels(
+        artifact_bucket=given.artifact_bucket,
+        store=S3Store(),
+        table=DynamoTable(given.table_name),
+        metrics=CloudWatchMetrics(),
+        clock=now,
+    )
+
+
+@cache
+def register_model() -> RegisterModel:
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.s3 import S3Store
+    from turbine.aws.sagemaker import ModelRegistry
+    from turbine.usecases.register_model import RegisterModel
+
+    given = settings.load(settings.RegisterModelSettings)
+    return RegisterModel(
+        stack=given.turbine_stack,
+        artifact_bucket=given.artifact_bucket,
+        inference_image_uri=given.inference_image_uri,
+        store=S3Store(),
+        table=DynamoTable(given.table_name),
+        registry=ModelRegistry(),
+        clock=now,
+    )
+
+
+@cache
+def promote_model() -> PromoteModel:
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.s3 import S3Store
+    from turbine.usecases.promote_model import PromoteModel
+
+    given = settings.load(settings.PromoteModelSettings)
+    return PromoteModel(
+        artifact_bucket=given.artifact_bucket,
+        store=S3Store(),
+        table=DynamoTable(given.table_name),
+        clock=now,
+    )
+
+
+@cache
+def prepare_inference() -> PrepareInference:
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.events import EventBridgeBus
+    from turbine.aws.s3 import S3Store
+    from turbine.aws.sagemaker import TransformModels
+    from turbine.usecases.prepare_inference import PrepareInference
+
+    given = settings.load(settings.PrepareInferenceSettings)
+    return PrepareInference(
+        stack=given.turbine_stack,
+        data_bucket=given.data_bucket,
+        prediction_bucket=given.prediction_bucket,
+        inference_image_uri=given.inference_image_uri,
+        store=S3Store(),
+        table=DynamoTable(given.prediction_table_name),
+        models=TransformModels(given.model_role_arn),
+        bus=EventBridgeBus(given.event_bus_name),
+        clock=now,
+    )
+
+
+@cache
+def publish_predictions() -> PublishPredictions:
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.events import EventBridgeBus
+    from turbine.aws.s3 import S3Store
+    from turbine.usecases.publish_predictions import PublishPredictions
+
+    given = settings.load(settings.PublishPredictionsSettings)
+    return PublishPredictions(
+        store=S3Store(),
+        table=DynamoTable(given.prediction_table_name),
+        bus=EventBridgeBus(given.event_bus_name),
+        clock=now,
+    )
+
+
+@cache
+def record_outcome() -> RecordOutcome:
+    from turbine.aws.batch import BatchJobLogs
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.events import EventBridgeBus
+    from turbine.aws.sns import OutcomeTopic
+    from turbine.aws.stepfunctions import StateMachineExecutions
+    from turbine.usecases.record_outcome import RecordOutcome
+
+    given = settings.load(settings.RecordOutcomeSettings)
+    return RecordOutcome(
+        table=DynamoTable(given.table_name),
+        executions=StateMachineExecutions(),
+        logs=BatchJobLogs(given.job_queue_arn),
+        bus=EventBridgeBus(given.event_bus_name),
+        notifier=OutcomeTopic(given.outcome_topic_arn),
+    )
