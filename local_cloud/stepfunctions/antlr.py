@@ -9,19 +9,18 @@ Source: https://github.com/antlr/antlr4/blob/dev/doc/python-target.md and the ru
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
-
-from antlr4.atn import ATNDeserializer as deserializer
-from antlr4.Recognizer import Recognizer
 
 _LIST_VERSION = 4
 
 
 def teach_runtime() -> None:
     """Make the installed runtime read list-serialised grammars; does nothing if it already can."""
-    if deserializer.SERIALIZED_VERSION >= _LIST_VERSION:
+    reader_module: Any = importlib.import_module("antlr4.atn.ATNDeserializer")
+    if reader_module.SERIALIZED_VERSION >= _LIST_VERSION:
         return
-    cls = deserializer.ATNDeserializer
+    cls = reader_module.ATNDeserializer
     if getattr(cls, "reads_lists", False):
         return
     read_string, check_version, check_uuid = cls.reset, cls.checkVersion, cls.checkUUID
@@ -36,7 +35,7 @@ def teach_runtime() -> None:
     def check_list_version(self: Any) -> None:
         if self.data[self.pos] == _LIST_VERSION:
             self.pos += 1
-            self.uuid = deserializer.BASE_SERIALIZED_UUID
+            self.uuid = reader_module.BASE_SERIALIZED_UUID
             return
         self.uuid = None
         check_version(self)
@@ -47,4 +46,5 @@ def teach_runtime() -> None:
 
     cls.reset, cls.checkVersion, cls.checkUUID = reset, check_list_version, check_string_uuid
     cls.reads_lists = True
-    Recognizer.checkVersion = lambda self, version: None  # it would print a warning for every parse
+    recognizer: Any = importlib.import_module("antlr4.Recognizer")
+    recognizer.Recognizer.checkVersion = lambda self, version: None  # noqa: ARG005  it would print a warning for every parse

@@ -61,7 +61,7 @@ class CompletedStepFunctionsResponse(StepFunctionResponse):
         machine = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
         found = [
             execution
-            for execution in sorted(list(machine.executions), key=lambda e: e.start_date, reverse=True)
+            for execution in sorted(machine.executions, key=lambda e: e.start_date, reverse=True)
             if (not status or execution.exec_status.value == status)
             and (not redrive or (executions.redrive_count(execution) > 0) == (redrive == "REDRIVEN"))
         ]
@@ -131,15 +131,13 @@ def _list_item(execution: Any) -> dict[str, Any]:
 def _without_data(event: dict[str, Any]) -> dict[str, Any]:
     hidden = {"input", "output", "parameters"}
     return {
-        key: {name: item for name, item in value.items() if name not in hidden}
-        if isinstance(value, dict)
-        else value
+        key: {name: item for name, item in value.items() if name not in hidden} if isinstance(value, dict) else value
         for key, value in event.items()
     }
 
 
 def _dispatch(original: dict[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
-    return dict.fromkeys(original, CompletedStepFunctionsResponse.dispatch)
+    return {path: CompletedStepFunctionsResponse.dispatch for path in original}  # noqa: C420  typed
 
 
 REPLACEMENTS: list[Replacement] = [

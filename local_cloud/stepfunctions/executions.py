@@ -35,7 +35,7 @@ _REDRIVE_DAYS = 14
 _starting = threading.RLock()
 
 
-class ExecutionNotRedrivable(AWSError):
+class ExecutionNotRedrivableError(AWSError):
     TYPE = "ExecutionNotRedrivable"
     STATUS = 400
 
@@ -105,11 +105,11 @@ def stop(execution: Any, error: str | None, cause: str | None) -> None:
 def redrive(execution: Any) -> datetime.datetime:
     """Run an unsuccessful execution on from the state that failed, with that state's input and variables.
 
-    Raises: ExecutionNotRedrivable as AWS does; RedriveNotEmulatedError for a failed Map or Parallel state.
+    Raises: ExecutionNotRedrivableError as AWS does; RedriveNotEmulatedError for a failed Map or Parallel state.
     """
     status, reason = redrive_status(execution)
     if status != "REDRIVABLE":
-        raise ExecutionNotRedrivable(reason)
+        raise ExecutionNotRedrivableError(reason)
     env = execution.exec_worker.env
     point = env.__dict__["_resume_point"]
     if isinstance(point.state, StateMap | StateParallel):
@@ -288,7 +288,7 @@ REPLACEMENTS: list[Replacement] = [
     ),
     Replacement(
         target=f"{_BACKEND}.describe_execution",
-        build=lambda original: _describe_execution,
+        build=lambda _: _describe_execution,
         why="looks through every execution of every machine",
     ),
     Replacement(
@@ -309,7 +309,7 @@ REPLACEMENTS: list[Replacement] = [
     ),
     Replacement(
         target="moto.stepfunctions.parser.asl.component.state.state:StateData",
-        build=lambda original: _state_data,
+        build=lambda _: _state_data,
         why="EnteredTime has another format than AWS's, RetryCount is missing outside of Tasks",
     ),
     Replacement(

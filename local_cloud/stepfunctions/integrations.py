@@ -98,9 +98,7 @@ class SageMakerTask(StateTaskServiceCallback):
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            supported_integration_patterns={ResourceCondition.WaitForTaskToken, ResourceCondition.Sync}
-        )
+        super().__init__(supported_integration_patterns={ResourceCondition.WaitForTaskToken, ResourceCondition.Sync})
 
     def _get_supported_parameters(self) -> set[str] | None:
         # None is "not a valid resource ARN", the empty set accepts what the service's model has.
@@ -148,7 +146,10 @@ class SageMakerTask(StateTaskServiceCallback):
         return _cancellable(resolve, lambda: getattr(client, stop)(**name))
 
     def _normalise_response(
-        self, response: Any, boto_service_name: str | None = None, service_action_name: str | None = None
+        self,
+        response: Any,
+        boto_service_name: str | None = None,  # noqa: ARG002  moto's signature
+        service_action_name: str | None = None,  # noqa: ARG002
     ) -> None:
         """Keep SageMaker's own names, which are PascalCase already (MaxPayloadInMB)."""
         to_json_values(response, dates_as_text=False)
@@ -263,7 +264,7 @@ REPLACEMENTS: list[Replacement] = [
     *(
         Replacement(
             target=f"{module}:boto_client_for",
-            build=lambda original: client_for,
+            build=lambda _: client_for,
             why="always speaks for the default account, and makes a new client for every Task",
         )
         for module in _CLIENT_USERS
@@ -275,7 +276,7 @@ REPLACEMENTS: list[Replacement] = [
     ),
     Replacement(
         target=f"{_EXEC}.state_task.state_task:StateTask._eval_parameters",
-        build=lambda original: _evaluate_arguments,
+        build=lambda _: _evaluate_arguments,
         why="arguments that an integration does not take are dropped silently",
     ),
     Replacement(

@@ -158,9 +158,7 @@ def _evaluate_in(env: Any, expression: str, variables: Mapping[str, Any]) -> Any
     env.event_manager.add_event(
         context=env.event_history_context,
         event_type=HistoryEventType.EvaluationFailed,
-        event_details=EventDetails(
-            evaluationFailedEventDetails=failure.get_evaluation_failed_event_details()
-        ),
+        event_details=EventDetails(evaluationFailedEventDetails=failure.get_evaluation_failed_event_details()),
     )
     # A Task's own error handling publishes the details of its failure once more: `waiting` leaves these out.
     env.event_manager.__dict__.setdefault("_published", []).append(failure.failure_event.event_details)
@@ -198,17 +196,17 @@ _STRINGS = "moto.stepfunctions.parser.asl.component.common.string.string_express
 REPLACEMENTS: list[Replacement] = [
     Replacement(
         target=f"{_STRINGS}:StringJSONata._eval_body",
-        build=lambda original: _evaluate_expression,
+        build=lambda _: _evaluate_expression,
         why="moto has no JSONata evaluator, and pastes strings into the expression without escaping them",
     ),
     Replacement(
         target=f"{_STRINGS}:StringVariableSample._eval_body",
-        build=lambda original: _sample_variable,
+        build=lambda _: _sample_variable,
         why="the same, for $variables in JSONPath states",
     ),
     Replacement(
         target="moto.stepfunctions.parser.asl.parse.preprocessor:Preprocessor._query_language_per_scope",
-        build=lambda original: _ScopesOfInstance(),
+        build=lambda _: _ScopesOfInstance(),
         why="a list shared by all parsers: one refused definition spoils the next, parallel starts each other",
     ),
 ]

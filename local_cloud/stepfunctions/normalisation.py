@@ -110,9 +110,7 @@ def _boto_request_value(original: Any) -> Any:
                 request_value[key] = self._to_boto_request_value(item, value_shape.value)
             return request_value
         if value_shape.type_name == "list" and isinstance(request_value, list):
-            request_value[:] = [
-                self._to_boto_request_value(item, value_shape.member) for item in request_value
-            ]
+            request_value[:] = [self._to_boto_request_value(item, value_shape.member) for item in request_value]
             return request_value
         return original(self, request_value, value_shape)
 
@@ -122,12 +120,12 @@ def _boto_request_value(original: Any) -> Any:
 REPLACEMENTS: list[Replacement] = [
     Replacement(
         target=f"{_SERVICE}:StateTaskService._normalise_parameters",
-        build=lambda original: _normalise_parameters,
+        build=lambda _: _normalise_parameters,
         why="stubbed out: every optimised integration fails on the case of its parameters",
     ),
     Replacement(
         target=f"{_SERVICE}:StateTaskService._normalise_response",
-        build=lambda original: _normalise_response,
+        build=lambda _: _normalise_response,
         why="stubbed out: dates and streams in answers break the interpreter",
     ),
     Replacement(

@@ -181,22 +181,22 @@ REPLACEMENTS: list[Replacement] = [
     ),
     Replacement(
         target=f"{_EXECUTE}._evaluate_with_timeout",
-        build=lambda original: _evaluate_with_timeout,
+        build=lambda _: _evaluate_with_timeout,
         why="waits for a Task to its end although the execution was stopped",
     ),
     Replacement(
         target="moto.stepfunctions.parser.asl.component.common.retry.retrier_decl:RetrierDecl._eval_body",
-        build=lambda original: _evaluate_retrier,
+        build=lambda _: _evaluate_retrier,
         why="sleeps through a stop",
     ),
     Replacement(
         target=f"{_CALLBACK}._eval_sync",
-        build=lambda original: _evaluate_sync,
+        build=lambda _: _evaluate_sync,
         why="polls every half second, and leaves the job running when the execution is stopped",
     ),
     Replacement(
         target="moto.stepfunctions.parser.asl.component.program.program:Program.eval",
-        build=lambda original: _evaluate_program,
+        build=lambda _: _evaluate_program,
         why="ends before the history says that the machine timed out; cannot resume at a state",
     ),
     Replacement(
