@@ -1,0 +1,116 @@
+"""The demo's two rounds, trained for real: what examples/README.md says of them is what comes out."""
+
+import json
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pytest
+from turbine.domain import manifest, run, team
+from turbine.domain.cause import ManifestCause
+from turbine.domain.rules import RULES
+
+from cli.demo.datasets import DATASETS, build
+from training import launcher
+
+ROOT = Path(__file__).parents[3]
+DATA_BUCKET, ARTIFACT_BUCKET = "data", "artifacts"
+TEAMS = [dataset.team for dataset in DATASETS]
+EXPECTED_DECISIONS = {"vision": "promote", "oncology": "reject", "endocrine": "hold", "winery": "promote"}
+
+
+def expanded(path: Path) -> str:
+    return Template(path.read_text()).substitute(DataBucket=DATA_BUCKET)
+
+
+def first_round() -> dict[str, manifest.Manifest]:
+    runs = manifest.parse_batch(json.loads(expanded(ROOT / "examples/first_round.json"))).runs
+    return {entry["team"]: manifest.parse(entry, None, DATA_BUCKET) for entry in runs}
+
+
+def challenger(name: str) -> manifest.Manifest:
+    return manifest.parse(json.loads(expanded(ROOT / f"examples/challengers/{name}.json")), name, DATA_BUCKET)
+
+
+def team_file(name: str) -> team.TeamFile:
+    return team.parse(expanded(ROOT / f"config/teams/{name}.yaml").encode())
+
+
+@pytest.mark.parametrize("name", TEAMS)
+def test_a_scheduled_run_equals_the_first_round(name: str) -> None:
+    scheduled = team.scheduled_manifest(team_file(name), DATA_BUCKET)
+    assert scheduled.model_copy(update={"compute": first_round()[name].compute}) == first_round()[name]
+
+
+def test_every_team_file_has_a_data_set_and_a_challenger() -> None:
+    assert sorted(path.stem for path in (ROOT / "config/teams").glob("*.yaml")) == sorted(TEAMS)
+    assert sorted(path.stem for path in (ROOT / "examples/challengers").glob("*.json")) == sorted(TEAMS)
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("datasets")
+    build(root)
+    return root
+
+
+@pytest.mark.parametrize("name", TEAMS)
+def test_both_rounds_end_as_the_readme_says(
+    name: str, datasets: Path, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = trained(first_round()[name], "1" * 64, datasets, bench, monkeypatch)
+    second = trained(challenger(name), "2" * 64, datasets, bench, monkeypatch)
+    rule = team_file(name).rule
+    judge = RULES[rule.name]
+    assert judge(rule, first["test"], first["baseline"]).decision == "promote"
+    assert judge(rule, second["test"], first["test"]).decision == EXPECTED_DECISIONS[name]
+
+
+def trained(
+    asked: manifest.Manifest, cause_key: str, datasets: Path, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """The metrics.json of a run of the job itself on what `asked` points to."""
+    source_key = asked.dataset.source.uri.removeprefix(f"s3://{DATA_BUCKET}/")
+    run_id = f"{asked.team}-{cause_key[:12]}"
+    spec = run.spec_of(
+        asked,
+        cause=ManifestCause(
+            kind="manifest",
+            key=cause_key,
+            bucket=DATA_BUCKET,
+            object_key="manifests/x.json",
+            version_id="1",
+            sequencer="1",
+        ),
+        run_id=run_id,
+        shards=tuple(shards(datasets, source_key, bench)),
+        source_key=source_key,
+        rule=team_file(asked.team).rule,
+        nodes=1,
+        artifact_bucket=ARTIFACT_BUCKET,
+        created_at="2026-11-23T20:00:00Z",
+    )
+    prefix = run.run_prefix(asked.team, run_id)
+    bench.s3.put_object(Bucket=ARTIFACT_BUCKET, Key=f"{prefix}run.json", Body=spec.model_dump_json().encode())
+    monkeypatch.setenv(launcher.SPEC_VARIABLE, f"{spec.output_uri}run.json")
+    assert launcher.main() == 0
+    metrics: dict[str, Any] = json.loads(
+        bench.s3.get_object(Bucket=ARTIFACT_BUCKET, Key=f"{prefix}metrics.json")["Body"].read()
+    )
+    return metrics
+
+
+def shards(datasets: Path, source_key: str, bench: Any) -> list[run.Shard]:
+    found = []
+    for path in sorted((datasets / source_key.removeprefix("datasets/")).glob("*.parquet")):
+        answer = bench.s3.put_object(Bucket=DATA_BUCKET, Key=source_key + path.name, Body=path.read_bytes())
+        found.append(
+            run.Shard(
+                bucket=DATA_BUCKET,
+                key=source_key + path.name,
+                version_id=answer["VersionId"],
+                etag=answer["ETag"].strip('"'),
+                size_bytes=path.stat().st_size,
+            )
+        )
+    return found
