@@ -45,9 +45,7 @@ def main() -> None:
     except (NoCredentialsError, NoRegionError) as error:
         code = report(
             terminal,
-            CommandError(
-                str(error).rstrip("."), next_step=NO_STACK_HINT, exit_code=exit_codes.NO_STACK
-            ),
+            CommandError(str(error).rstrip("."), next_step=NO_STACK_HINT, exit_code=exit_codes.NO_STACK),
         )
     except ClientError as error:
         code = report(
@@ -59,9 +57,7 @@ def main() -> None:
             ),
         )
     except BotoCoreError as error:
-        code = report(
-            terminal, CommandError(str(error), next_step=NO_STACK_HINT, exit_code=exit_codes.NO_STACK)
-        )
+        code = report(terminal, CommandError(str(error), next_step=NO_STACK_HINT, exit_code=exit_codes.NO_STACK))
     except InterruptedBySignal as error:
         terminal.say("interrupted")
         code = error.exit_code

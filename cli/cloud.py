@@ -22,8 +22,7 @@ from cli.errors import CommandError
 DEFAULT_STACK = "turbine"
 STACK_VARIABLE = "TURBINE_STACK"
 NO_STACK_HINT = (
-    'eval "$(turbine local env)"  (a running embedded cloud), `turbine local up` (start one), '
-    "or `sam deploy` (AWS)"
+    'eval "$(turbine local env)"  (a running embedded cloud), `turbine local up` (start one), or `sam deploy` (AWS)'
 )
 _POOL = 24
 
@@ -41,9 +40,7 @@ class ExplicitCredentials:
 class Cloud:
     """Clients for one account and Region, made when first used, and the stack's outputs."""
 
-    def __init__(
-        self, session: boto3.Session, stack: str, *, endpoint_url: str | None, config: Config
-    ) -> None:
+    def __init__(self, session: boto3.Session, stack: str, *, endpoint_url: str | None, config: Config) -> None:
         self.session: Any = session
         self.stack = stack
         self._endpoint_url = endpoint_url

@@ -29,9 +29,7 @@ def put_text(cloud: Cloud, text: str, key: str) -> Drop:
     """Put a manifest under a key, and say which runs it asks for."""
     bucket = cloud.output("DataBucketName")
     now = datetime.now(UTC)
-    answer = cloud.client("s3").put_object(
-        Bucket=bucket, Key=key, Body=text.encode(), ContentType="application/json"
-    )
+    answer = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="application/json")
     return drops.of_object(bucket, key, answer["VersionId"], text, now)
 
 

@@ -83,9 +83,7 @@ class LiveTable:
         self._runs: dict[str, RunProgress] = {}
         self._phase = "starting"
         self._spinner = Spinner("dots")
-        self._live = Live(
-            get_renderable=self._draw, console=terminal.messages, refresh_per_second=6, transient=True
-        )
+        self._live = Live(get_renderable=self._draw, console=terminal.messages, refresh_per_second=6, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -143,9 +141,7 @@ def _training_bar(epoch: EpochReport | None) -> Text:
     if epoch is None:
         return Text("")
     full = round(_BAR_WIDTH * epoch.epoch / max(epoch.epochs, 1))
-    return Text.assemble(
-        ("━" * full, "green"), ("━" * (_BAR_WIDTH - full), "dim"), f" {epoch.epoch}/{epoch.epochs}"
-    )
+    return Text.assemble(("━" * full, "green"), ("━" * (_BAR_WIDTH - full), "dim"), f" {epoch.epoch}/{epoch.epochs}")
 
 
 def _metric(epoch: EpochReport | None) -> str:

@@ -61,9 +61,7 @@ class Terminal:
         self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str | None = None
     ) -> None:
         """A table as wide as its content in a pipe, and as wide as the terminal in a terminal."""
-        table = Table(
-            *columns, title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
-        )
+        table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for row in rows:
             table.add_row(*row)
         if self.out.is_terminal:

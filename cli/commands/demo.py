@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from cli.demo.scenario import Stopwatch, play
 from cli.embedded import state
 from cli.embedded.daemon import PROJECT_DIR
 from cli.embedded.own_cloud import own_cloud
+from cli.errors import CommandError
 from cli.progress import view_for
 from cli.report.page import write_page
 from cli.terminal import Terminal, status_text
@@ -27,17 +29,16 @@ from cli.terminal import Terminal, status_text
 
 def demo(
     json_only: options.Json = False,
+    state_dir: Annotated[
+        Path | None, typer.Option("--state-dir", help="Where its cloud lives. Default: a new folder in .turbine.")
+    ] = None,
     report: Annotated[Path, typer.Option("--report", help="Where the HTML report goes.")] = Path("report.html"),
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the cloud running afterwards, to look into it.")
-    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the cloud running afterwards, to look into it.")] = False,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Another seed for every run; a decision may differ.")
     ] = None,
     timing: Annotated[bool, typer.Option("--timing", help="Add where the time went, as `timing`.")] = False,
-    timeout_s: Annotated[
-        float, typer.Option("--timeout", min=1, help="Seconds that one round may take.")
-    ] = 600,
+    timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="Seconds that one round may take.")] = 600,
 ) -> None:
     """Train, compare, publish, promote and predict: four teams, two rounds, a report.
 
@@ -47,9 +48,9 @@ def demo(
     started = time.monotonic()
     terminal = Terminal(json_only)
     watch = Stopwatch()
-    state_dir = _new_state_dir()
-    data_dir = state_dir / "datasets"
-    with view_for(terminal) as view, own_cloud(state_dir, keep=keep) as running:
+    own_dir = state_dir or _new_state_dir()
+    data_dir = own_dir / "datasets"
+    with _logs_kept(terminal, own_dir), view_for(terminal) as view, own_cloud(own_dir, keep=keep) as running:
         cloud = Cloud.explicit(running.credentials, DEFAULT_STACK)
         watch.split_s["start"] = time.monotonic() - started
         runs = play(
@@ -77,7 +78,7 @@ def demo(
         if timing:
             terminal.print_json(result.timing(watch.split_s, runs))
     terminal.say(f"report: {report}")
-    _leave(terminal, state_dir, keep=keep, reached=reached)
+    _leave(terminal, own_dir, keep=keep, reached=reached, ours=state_dir is None)
     raise typer.Exit(exit_codes.OK if reached else exit_codes.FAILED)
 
 
@@ -118,13 +119,23 @@ def _deciding_metric(run: RunDetails) -> str:
     return f"{rule['metric']} {value:.4f}" if value is not None else ""
 
 
-def _leave(terminal: Terminal, state_dir: Path, *, keep: bool, reached: bool) -> None:
-    """Clean up after a good end; after any other the logs stay."""
+@contextmanager
+def _logs_kept(terminal: Terminal, state_dir: Path) -> Iterator[None]:
+    """After an error, say where the cloud's log is."""
+    try:
+        yield
+    except CommandError:
+        terminal.say(f"the cloud's log is in {state_dir / state.LOG_FILE}")
+        raise
+
+
+def _leave(terminal: Terminal, state_dir: Path, *, keep: bool, reached: bool, ours: bool) -> None:
+    """Clean up what we made after a good end; after any other the logs stay."""
     if keep:
         terminal.say(f'the cloud is still running: eval "$(turbine local env --state-dir {state_dir})"')
         terminal.say("then `turbine runs`, `turbine show RUN`, `turbine models TEAM`, or any AWS tool")
         terminal.say(f"stop it with `turbine local down --state-dir {state_dir}`")
-    elif reached:
+    elif reached and ours:
         shutil.rmtree(state_dir)
-    else:
+    elif not reached:
         terminal.say(f"the cloud's log is in {state_dir / state.LOG_FILE}")

@@ -19,12 +19,8 @@ from cli.terminal import Terminal
 def drop(
     manifest: Annotated[Path, typer.Argument(help="A training manifest, or a batch of several runs.")],
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the decision and the predictions.")] = False,
-    team: Annotated[
-        str | None, typer.Option("--team", help="Put it under this team, whatever the file says.")
-    ] = None,
-    timeout_s: Annotated[
-        float, typer.Option("--timeout", min=1, help="Seconds to wait at most.")
-    ] = 14 * 86_400,
+    team: Annotated[str | None, typer.Option("--team", help="Put it under this team, whatever the file says.")] = None,
+    timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait at most.")] = 14 * 86_400,
     stack: options.Stack = options.STACK,
     json_only: options.Json = False,
 ) -> None:
@@ -76,9 +72,7 @@ def _as_json(run: Ended) -> dict[str, Any]:
         "reason": run.items.decision.get("reason") if run.items else None,
         "error": outcome.get("error"),
         "cause": outcome.get("cause"),
-        "rejections": [
-            {name: item.get(name) for name in ("field", "problem", "mend")} for item in run.rejections
-        ],
+        "rejections": [{name: item.get(name) for name in ("field", "problem", "mend")} for item in run.rejections],
         "predictions": {"uri": inference.get("predictions_uri"), "records": inference.get("records")}
         if run.predicted
         else None,

@@ -22,21 +22,15 @@ from cli.embedded.state import RunningCloud
 from cli.errors import CommandError, InterruptedBySignal
 from cli.terminal import Terminal
 
-app = typer.Typer(
-    help="The embedded AWS of this machine: start, stop, look, connect.", no_args_is_help=True
-)
+app = typer.Typer(help="The embedded AWS of this machine: start, stop, look, connect.", no_args_is_help=True)
 
 
 @app.command("up", epilog=exit_codes.SUMMARY)
 def up(
     state_dir: options.StateDir = options.STATE_DIR,
-    port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Default: a free port.")
-    ] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Default: a free port.")] = None,
     empty: Annotated[bool, typer.Option("--empty", help="Start without deploying anything.")] = False,
-    foreground: Annotated[
-        bool, typer.Option("--foreground", help="Stay, and stop the cloud at Ctrl-C.")
-    ] = False,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop the cloud at Ctrl-C.")] = False,
     json_only: options.Json = False,
 ) -> None:
     """Start the embedded cloud with the stack and the teams deployed; on a running one, deploy again."""

@@ -56,8 +56,10 @@ def listing(records: Records, team: str | None, limit: int) -> list[dict[str, An
 def _entry(records: Records, record: Item) -> dict[str, Any]:
     entry = {name: record.get(name) for name in ("created_at", "team", "run_id", "manifest_uri")}
     if record["kind"] == "rejection":
-        why = f"{record.get('field')}: {record.get('problem')}. {record.get('mend')}"
-        return {**entry, "status": "REFUSED", "decision": None, "why": why}
+        told = {name: record.get(name) for name in ("field", "problem", "mend")}
+        refusal = f"{told['field']} {told['problem']}; {told['mend']}"
+        return {**entry, **told, "status": "REFUSED", "decision": None, "why": refusal}
     items = records.run(str(record["run_id"]))
-    why = items.decision.get("reason") if items.status in ("RUNNING", "SUCCEEDED") else items.outcome.get("error")
+    ended_badly = items.status not in ("RUNNING", "SUCCEEDED")
+    why = items.outcome.get("error") if ended_badly else items.decision.get("reason")
     return {**entry, "status": items.status, "decision": items.verdict, "why": why}

@@ -21,9 +21,9 @@ app = typer.Typer(help="Teams: add, change and remove them.", no_args_is_help=Tr
 
 @app.command("apply", epilog=exit_codes.SUMMARY)
 def apply(
-    teams_dir: Annotated[
-        Path, typer.Option("--teams-dir", help="The folder of the team files.")
-    ] = PROJECT_DIR / "config" / "teams",
+    teams_dir: Annotated[Path, typer.Option("--teams-dir", help="The folder of the team files.")] = PROJECT_DIR
+    / "config"
+    / "teams",
     config_env: Annotated[
         str | None,
         typer.Option("--config-env", help="A section of samconfig.toml whose overrides the team stacks take too."),
@@ -34,9 +34,7 @@ def apply(
     """Check every team file, publish it, and create or update the team's stack."""
     terminal = Terminal(json_only)
     cloud = Cloud.from_environment(stack)
-    overrides = (
-        sam_config.parameter_overrides(PROJECT_DIR / main_stack.SAM_CONFIG, config_env) if config_env else {}
-    )
+    overrides = sam_config.parameter_overrides(PROJECT_DIR / main_stack.SAM_CONFIG, config_env) if config_env else {}
     teams = team_stacks.read_files(teams_dir, cloud.outputs)
     results = team_stacks.apply(
         cloud,
@@ -64,9 +62,7 @@ def remove(
             exit_code=exit_codes.REFUSED,
         )
     cloud = Cloud.from_environment(stack)
-    cloud.client("s3").delete_object(
-        Bucket=cloud.output("DataBucketName"), Key=f"config/teams/{team}.yaml"
-    )
+    cloud.client("s3").delete_object(Bucket=cloud.output("DataBucketName"), Key=f"config/teams/{team}.yaml")
     removed = change_sets.delete(cloud.client("cloudformation"), team_stacks.stack_name(stack, team))
     if json_only:
         terminal.print_json({"team": team, "removed": removed})

@@ -91,9 +91,7 @@ def _drop_first(cloud: Cloud, project_dir: Path, seed: int | None) -> Drop:
 def _drop_challengers(cloud: Cloud, project_dir: Path, seed: int | None) -> list[Drop]:
     paths = sorted((project_dir / CHALLENGERS).glob("*.json"))
     texts = [(path, _text(cloud, path, seed)) for path in paths]
-    return [
-        drop_manifest.put_text(cloud, text, f"manifests/{path.stem}/{path.stem}.json") for path, text in texts
-    ]
+    return [drop_manifest.put_text(cloud, text, f"manifests/{path.stem}/{path.stem}.json") for path, text in texts]
 
 
 def _text(cloud: Cloud, path: Path, seed: int | None) -> str:

@@ -40,9 +40,7 @@ def apply(cloudformation: Any, stack: str, template: Template, parameters: Mappi
         StackName=stack,
         ChangeSetName=name,
         ChangeSetType=kind,
-        Parameters=[
-            {"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())
-        ],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())],
         Capabilities=CAPABILITIES,
         Tags=[{"Key": "turbine:stack", "Value": stack}],
         **template.arguments(),

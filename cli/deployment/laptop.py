@@ -15,9 +15,7 @@ def deploy(cloud: Cloud, project_dir: Path, say: Callable[[str], None]) -> dict[
     say(f"deploying the stack {cloud.stack}")
     results = {cloud.stack: main_stack.deploy(cloud, project_dir)}
     say(f"stack {cloud.stack}: {results[cloud.stack]}")
-    overrides = sam_config.parameter_overrides(
-        project_dir / main_stack.SAM_CONFIG, main_stack.LAPTOP_ENVIRONMENT
-    )
+    overrides = sam_config.parameter_overrides(project_dir / main_stack.SAM_CONFIG, main_stack.LAPTOP_ENVIRONMENT)
     teams = team_stacks.read_files(project_dir / "config" / "teams", cloud.outputs)
     applied = team_stacks.apply(
         cloud,

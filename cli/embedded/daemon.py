@@ -78,9 +78,7 @@ def start(
         )
 
 
-def wait_ready(
-    process: subprocess.Popen[bytes], state_dir: Path, timeout_s: float = READY_TIMEOUT_S
-) -> RunningCloud:
+def wait_ready(process: subprocess.Popen[bytes], state_dir: Path, timeout_s: float = READY_TIMEOUT_S) -> RunningCloud:
     """Wait for the state file of this very process.
 
     Raises: CommandError with the log's last lines if it ended or was not ready in time.

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.embedded import daemon
+from cli import exit_codes
+from cli.embedded import daemon, state
 from cli.embedded.state import RunningCloud
+from cli.errors import CommandError
 
 
 @contextmanager
@@ -18,7 +20,16 @@ def own_cloud(state_dir: Path, *, keep: bool) -> Iterator[RunningCloud]:
 
     `keep`: leave it running when the block ends well. Without it the cloud also watches this process, so that
     even a SIGKILL leaves nothing behind.
+
+    Raises: CommandError if a cloud runs in the state directory already, or this one does not start.
     """
+    found = state.read(state_dir)
+    if found is not None and found.answers():
+        raise CommandError(
+            f"an embedded cloud runs already in {state_dir}, on port {found.port}",
+            next_step=f"`turbine local down --state-dir {state_dir}`, or leave --state-dir out",
+            exit_code=exit_codes.NO_CLOUD,
+        )
     process = daemon.start(state_dir, daemon.free_port(), parent_pid=None if keep else os.getpid())
     left_well = False
     try:

@@ -74,11 +74,7 @@ def require_running(state_dir: Path) -> RunningCloud:
     Raises: CommandError if there is none, or only the file of one that died.
     """
     cloud = read(state_dir)
-    up = (
-        "`turbine local up`"
-        if state_dir == DEFAULT_STATE_DIR
-        else f"`turbine local up --state-dir {state_dir}`"
-    )
+    up = "`turbine local up`" if state_dir == DEFAULT_STATE_DIR else f"`turbine local up --state-dir {state_dir}`"
     if cloud is None:
         raise CommandError(
             "no embedded cloud is running here",

@@ -51,9 +51,7 @@ class Execution:
 def read(stepfunctions: Any, arn: str) -> Execution:
     """One execution and its history."""
     description = stepfunctions.describe_execution(executionArn=arn)
-    pages = stepfunctions.get_paginator("get_execution_history").paginate(
-        executionArn=arn, includeExecutionData=True
-    )
+    pages = stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn, includeExecutionData=True)
     events = [event for page in pages for event in page["events"]]
     return Execution(
         arn=arn,
@@ -111,9 +109,7 @@ def _after(span: StateSpan, kind: str, event: dict[str, Any]) -> StateSpan:
             left_at=None,
         )
     if kind == "TaskSubmitted":
-        return replace(
-            span, job_id=_job_id(event.get("taskSubmittedEventDetails", {}).get("output")) or span.job_id
-        )
+        return replace(span, job_id=_job_id(event.get("taskSubmittedEventDetails", {}).get("output")) or span.job_id)
     if kind.endswith(("Failed", "TimedOut", "Aborted")):
         return replace(span, left_at=event["timestamp"], status="failed")
     return span

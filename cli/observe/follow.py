@@ -73,9 +73,7 @@ class Follower:
 
         Raises: CommandError after `timeout_s`, or when an execution failed before it could record anything.
         """
-        runs = [
-            _Following(run, drop, RunProgress(run.team, label, run.label)) for drop in drops for run in drop.runs
-        ]
+        runs = [_Following(run, drop, RunProgress(run.team, label, run.label)) for drop in drops for run in drop.runs]
         started = time.monotonic()
         next_detail = next_check = 0.0
         while True:
@@ -109,7 +107,7 @@ class Follower:
         following.items = items
         wants_predictions = items.verdict == "promoted" and run.wants_predictions
         if items.status == "SUCCEEDED" and wants_predictions:
-            following.inference = self._records.inference_of(run.team, run.run_id)
+            following.inference = self._records.inference_of(run.team, items.run_id)
         finished = (following.inference or {}).get("status") in FINISHED_INFERENCE
         if items.outcome and (items.status != "SUCCEEDED" or not wants_predictions or finished):
             following.ended = Ended(run.team, run.run_id, items, following.inference)
@@ -196,5 +194,3 @@ def _timed_out(open_runs: Sequence[_Following], timeout_s: float) -> CommandErro
         next_step="wait longer with --timeout, or look at the execution's history",
         exit_code=exit_codes.FAILED,
     )
-
-

@@ -86,7 +86,7 @@ class _Frame:
         for tick in svg.nice_ticks(self._first, self._last, 6):
             if tick == int(tick):
                 marks.append(svg.text(f"{tick:g}", self.x(tick), _HEIGHT - _BOTTOM + 17, "tick", "middle"))
-        marks.append(svg.text("epoch", _WIDTH - _RIGHT + 8, _HEIGHT - _BOTTOM + 17, "tick"))
+        marks.append(svg.text("epoch", _WIDTH - _RIGHT + 16, _HEIGHT - _BOTTOM + 17, "tick"))
         return svg.group(*marks)
 
 
@@ -99,9 +99,7 @@ def _curve(line: Line, frame: _Frame) -> Markup:
 
 def _end_labels(lines: Sequence[Line], frame: _Frame) -> list[Markup]:
     """Each curve's name at its right end, pushed apart so that none covers another."""
-    wanted = sorted(
-        ((frame.y(line.points[-1][1]), line) for line in lines if line.label), key=lambda pair: pair[0]
-    )
+    wanted = sorted(((frame.y(line.points[-1][1]), line) for line in lines if line.label), key=lambda pair: pair[0])
     labels, last_y = [], float("-inf")
     for y, line in wanted:
         last_y = max(y, last_y + _LABEL_GAP)

@@ -19,6 +19,7 @@ NODE_HEIGHT = 46.0
 LAYER_GAP = 40.0
 NODE_GAP = 28.0
 BUS_GAP = 14.0
+BACK_GAP = 24.0
 MARGIN = 24.0
 _CHARACTER_WIDTH = 7.4
 _MIN_WIDTH = 128.0
@@ -105,9 +106,7 @@ def lay_out(definition: Mapping[str, Any]) -> Layout:
     for number, block in enumerate(columns):
         boxes |= block.boxes(left, MARGIN + 28 if number == 0 else MARGIN + 28 + _tail_drop(columns))
         left += block.width + (BUS_GAP * (len(buses) + 1) if tail else 0)
-    bus_x = {
-        target: MARGIN + columns[0].width + BUS_GAP * (number + 1) for number, target in enumerate(buses)
-    }
+    bus_x = {target: MARGIN + columns[0].width + BUS_GAP * (number + 1) for number, target in enumerate(buses)}
     routes = [
         _bus_route(edge, boxes, bus_x[edge.target])
         for edge in edges
@@ -152,7 +151,7 @@ def _bus_route(edge: Edge, boxes: Mapping[str, Box], x: float) -> Route:
     """Right out of the source (below its layer if something stands there), along the bus, into the target."""
     source, target = boxes[edge.source], boxes[edge.target]
     if source.left > x:
-        start, leave = (source.left, source.y), []
+        start, leave = (source.left, source.y + 10), []  # the middle of the left side is for arrivals
     elif any(box.y == source.y and source.right < box.left < x for box in boxes.values()):
         corner = (source.right - 14, source.bottom)
         start, leave = corner, [(corner[0], corner[1] + 10)]
@@ -176,6 +175,7 @@ class _Block:
         self._order()
         self._x = self._positions()
         low = min((self._x[n] - self._width(n) / 2 for n in self._x), default=0.0)
+        low -= BACK_GAP if self._back else 0.0
         self._x = {name: x - low for name, x in self._x.items()}
         self.width = max((x + self._width(n) / 2 for n, x in self._x.items()), default=0.0)
         self.height = len(self._layers) * (NODE_HEIGHT + LAYER_GAP) - LAYER_GAP if self._layers else 0.0
@@ -189,8 +189,9 @@ class _Block:
         """The points of an edge inside this column, through its dummy nodes."""
         source, target = boxes[edge.source], boxes[edge.target]
         if edge in self._back:
-            side = max(source.right, target.right) + 22
-            return ((source.right, source.y), (side, source.y), (side, target.y), (target.right, target.y))
+            ranks = range(self._rank[edge.target], self._rank[edge.source] + 1)
+            side = min(boxes[n].left for n in self._names if self._rank[n] in ranks) - BACK_GAP
+            return ((source.left, source.y), (side, source.y), (side, target.y), (target.left, target.y))
         between = [(self._left + self._x[n], self._y(self._chain_rank[n])) for n in self._chains[edge]]
         return ((source.x, source.bottom), *between, (target.x, target.top))
 

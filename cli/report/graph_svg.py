@@ -35,10 +35,7 @@ def draw(definition: Mapping[str, Any], execution: Execution | None, label: str)
         f"State machine graph, {label}",
         *(_edge(route, (route.edge.source, route.edge.target) in taken) for route in routes),
         _start(layout),
-        *(
-            _node(name, box, definition["States"][name], visits.get(name, []))
-            for name, box in layout.boxes.items()
-        ),
+        *(_node(name, box, definition["States"][name], visits.get(name, [])) for name, box in layout.boxes.items()),
         class_="graph",
     )
 
@@ -136,9 +133,7 @@ def _angular(points: Sequence[tuple[float, float]]) -> str:
     parts = [f"M{points[0][0]:.1f},{points[0][1]:.1f}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         enter, leave = _towards(corner, before), _towards(corner, after)
-        parts.append(
-            f"L{enter[0]:.1f},{enter[1]:.1f} Q{corner[0]:.1f},{corner[1]:.1f} {leave[0]:.1f},{leave[1]:.1f}"
-        )
+        parts.append(f"L{enter[0]:.1f},{enter[1]:.1f} Q{corner[0]:.1f},{corner[1]:.1f} {leave[0]:.1f},{leave[1]:.1f}")
     parts.append(f"L{points[-1][0]:.1f},{points[-1][1]:.1f}")
     return " ".join(parts)
 

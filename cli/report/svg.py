@@ -12,8 +12,7 @@ Attribute = str | float | int
 def element(tag: str, *children: Markup | str, **attributes: Attribute) -> Markup:
     """One element. `stroke_width` becomes `stroke-width`, `class_` becomes `class`; text is escaped."""
     written = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
-        for name, value in attributes.items()
+        f' {name.rstrip("_").replace("_", "-")}="{escape(_text(value))}"' for name, value in attributes.items()
     )
     inner = "".join(str(escape(child)) for child in children)
     return Markup(f"<{tag}{written}>{inner}</{tag}>")  # noqa: S704 - every part above is escaped

@@ -28,7 +28,7 @@ def work_of(span: StateSpan) -> Work:
     return by_kind.get(span.kind, "waiting")
 
 
-def seconds_by_work(executions: Iterable[Execution]) -> dict[Work, float]:
+def seconds_by_work(executions: Iterable[Execution]) -> dict[str, float]:
     """Seconds of Task time by group, summed over executions (work in parallel counts once for each)."""
     totals: dict[Work, float] = defaultdict(float)
     for execution in executions:
