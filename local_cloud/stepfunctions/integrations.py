@@ -65,6 +65,9 @@ _SAGEMAKER_JOBS: dict[str, tuple[str, str, str, str]] = {
         "TransformJobStatus",
     ),
 }
+_SAGEMAKER_ERRORS = {"ConflictException", "ResourceInUse", "ResourceLimitExceeded", "ResourceNotFound"}
+"""The errors the service's model has; all others are its general exception."""
+
 _SAGEMAKER_ACTIONS = {"createtransformjob", "createmodel", "addtags"}
 
 
@@ -107,7 +110,10 @@ class SageMakerTask(StateTaskServiceCallback):
     def _from_error(self, env: Any, ex: Exception) -> FailureEvent:
         if not isinstance(ex, ClientError):
             return super()._from_error(env=env, ex=ex)
-        return _task_failed(self, env, f"SageMaker.{_exception_name(ex)}", ex.response["Error"]["Message"])
+        code = ex.response["Error"]["Code"]
+        known = code in _SAGEMAKER_ERRORS
+        name = f"{code.removesuffix('Exception')}Exception" if known else "AmazonSageMakerException"
+        return _task_failed(self, env, f"SageMaker.{name}", ex.response["Error"]["Message"])
 
     def _eval_service_task(
         self,
@@ -153,11 +159,6 @@ class SageMakerTask(StateTaskServiceCallback):
     ) -> None:
         """Keep SageMaker's own names, which are PascalCase already (MaxPayloadInMB)."""
         to_json_values(response, dates_as_text=False)
-
-
-def _exception_name(error: ClientError) -> str:
-    code = error.response["Error"]["Code"]
-    return code if code.endswith("Exception") else f"{code}Exception"
 
 
 def _cancellable(resolve: Callable[[], Any], cancel: Callable[[], Any]) -> Callable[[], Any]:

@@ -12,6 +12,7 @@ class Handler(BaseHTTPRequestHandler):
     """`/ping` and `/invocations` on JSON Lines."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet
 
     def do_GET(self) -> None:
         self._answer(200, b"")
@@ -37,6 +38,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
 
 
 def serve() -> None:

@@ -1,0 +1,1 @@
+"""SageMaker: models that really serve, transforms that really run, and the registry's rules."""
