@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from turbine import wiring
+from turbine.tracing import traced
 from turbine.usecases.record_outcome import StatusChange
 
 logger = Logger()
-tracer = Tracer(patch_modules=["botocore"])
 metrics = Metrics()
 
 
 @logger.inject_lambda_context(clear_state=True)
-@tracer.capture_lambda_handler(capture_response=False)
+@traced
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, bool]:
     """A `Step Functions Execution Status Change` event to `{"recorded"}`."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from turbine.domain.metrics import Point
-from turbine.domain.registry import Package, PackageRequest
+from turbine.domain.registry import Approval, Package, PackageRequest
 from turbine.domain.uri import S3Uri
 
 Item = dict[str, Any]
@@ -116,6 +116,10 @@ class Registry(Protocol):
 
     def create(self, request: PackageRequest) -> Package:
         """Create a package."""
+        ...
+
+    def revise(self, arn: str, approval: Approval, metadata: Mapping[str, str]) -> None:
+        """Change a package's approval status and some of its metadata."""
         ...
 
 

@@ -74,6 +74,7 @@ class RecordOutcomeSettings:
     event_bus_name: str
     outcome_topic_arn: str
     job_queue_arn: str
+    job_log_group: str
 
 
 def load(kind: type[S]) -> S:
@@ -86,3 +87,8 @@ def load(kind: type[S]) -> S:
     if absent:
         raise SettingsError(f"{kind.__name__} needs {', '.join(absent)}: set them on the function in the template.")
     return kind(**{name: os.environ[name.upper()] for name in names})
+
+
+def is_xray_listening() -> bool:
+    """Whether Lambda runs an X-Ray daemon beside this process."""
+    return bool(os.environ.get("AWS_XRAY_DAEMON_ADDRESS"))

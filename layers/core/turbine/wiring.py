@@ -165,7 +165,7 @@ def record_outcome() -> RecordOutcome:
     return RecordOutcome(
         table=DynamoTable(given.table_name),
         executions=StateMachineExecutions(),
-        logs=BatchJobLogs(given.job_queue_arn),
+        logs=BatchJobLogs(given.job_queue_arn, given.job_log_group),
         bus=EventBridgeBus(given.event_bus_name),
         notifier=OutcomeTopic(given.outcome_topic_arn),
     )

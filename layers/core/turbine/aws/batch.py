@@ -15,15 +15,13 @@ if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_logs import CloudWatchLogsClient
 
-# Where Batch sends logs when the job definition names no group.
-DEFAULT_LOG_GROUP = "/aws/batch/job"
-
 
 class BatchJobLogs:
     """Fulfils `ports.JobLogs`."""
 
-    def __init__(self, queue_arn: str) -> None:
+    def __init__(self, queue_arn: str, log_group: str) -> None:
         self._queue_arn = queue_arn
+        self._log_group = log_group
 
     def tail(self, job_id: str, lines: int) -> list[str]:
         with _unavailable(job_id):
@@ -35,9 +33,8 @@ class BatchJobLogs:
             if not stream:  # it never started
                 return []
             logs: CloudWatchLogsClient = client("logs")
-            group = container.get("logConfiguration", {}).get("options", {}).get("awslogs-group")
             page = logs.get_log_events(
-                logGroupName=group or DEFAULT_LOG_GROUP, logStreamName=stream, limit=lines, startFromHead=False
+                logGroupName=self._log_group, logStreamName=stream, limit=lines, startFromHead=False
             )
             return [event["message"] for event in page["events"]][-lines:]
 

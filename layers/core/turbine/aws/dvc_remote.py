@@ -7,6 +7,7 @@ AWS variables', as for every other client.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from turbine.domain.uri import S3Uri
 from turbine.ports import TrackedFile
 
 REMOTE = "artifacts"
+
+# DVC tells people of every step on stdout, which is a function's log.
+logging.getLogger("dvc").setLevel(logging.WARNING)
 
 
 class DvcRemote:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from turbine.aws.clients import client
 from turbine.domain.errors import ModelConflictError
-from turbine.domain.registry import CONTENT_TYPES, Package, PackageRequest
+from turbine.domain.registry import CONTENT_TYPES, Approval, Package, PackageRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -46,6 +46,11 @@ class ModelRegistry:
             CustomerMetadataProperties=dict(request.metadata),
         )
         return _package(created["ModelPackageArn"])
+
+    def revise(self, arn: str, approval: Approval, metadata: Mapping[str, str]) -> None:
+        _sagemaker().update_model_package(
+            ModelPackageArn=arn, ModelApprovalStatus=approval, CustomerMetadataProperties=dict(metadata)
+        )
 
 
 class TransformModels:

@@ -19,7 +19,7 @@ EFFICIENCY_PER_DOUBLING = 0.95
 INSTANCE_TYPE = "p4d.24xlarge"
 
 # On-demand, Linux, us-east-1, USD an hour, as read in November 2026. Sources differ (p4d 21.96 to
-# 32.77, p5 55.04 to 98.32) and prices move: a price in config/prices.yaml replaces these.
+# 32.77, p5 55.04 to 98.32) and prices move: budget.instance_usd_per_hour in a team file replaces these.
 # Source: https://aws.amazon.com/ec2/pricing/on-demand/
 PRICES_USD_PER_HOUR: Mapping[str, float] = {"p4d.24xlarge": 21.96, "p5.48xlarge": 55.04}
 PRICES_AS_OF = "2026-11"

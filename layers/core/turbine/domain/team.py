@@ -52,10 +52,11 @@ class Rule(Part):
 
 
 class Budget(Part):
-    """What a team may spend."""
+    """What a team may spend, and what an hour of an instance costs it where that is not the list price."""
 
     max_cost_usd_per_run: Positive
     max_cost_usd_per_week: Positive | None = None
+    instance_usd_per_hour: Positive | None = None
 
 
 class Schedule(Part):

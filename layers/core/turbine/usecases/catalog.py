@@ -1,13 +1,10 @@
-"""What the data bucket holds for the teams (files, shards, prices), asked once an invocation."""
+"""What the data bucket holds for the teams (files and shards), asked once an invocation."""
 
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
 
-import yaml
-
-from turbine.domain import capacity, team, uri
+from turbine.domain import team, uri
 from turbine.domain.errors import ObjectMissingError
 from turbine.domain.rejection import Fault, ManifestFaultyError, fault
 from turbine.domain.run import Shard
@@ -16,7 +13,6 @@ from turbine.domain.uri import S3Uri
 from turbine.ports import ObjectStore
 
 TEAMS_PREFIX = "config/teams/"
-PRICES_KEY = "config/prices.yaml"
 
 # Reading the data once to check its hash must fit a function's time.
 HASHED_MAX_BYTES = 1024**3
@@ -69,15 +65,6 @@ class Catalog:
         """Check that a URI leads to at least one object. Raises: ManifestFaultyError."""
         if next(self._store.objects(uri.parse(given)), None) is None:
             raise ManifestFaultyError([_nothing_at(field, given, "an object")])
-
-    @cached_property
-    def prices(self) -> tuple[dict[str, float], str]:
-        """USD an hour by instance type, and the date they are of."""
-        try:
-            document = yaml.safe_load(self._store.read(S3Uri(self._bucket, PRICES_KEY)))
-        except ObjectMissingError:
-            return dict(capacity.PRICES_USD_PER_HOUR), capacity.PRICES_AS_OF
-        return {**capacity.PRICES_USD_PER_HOUR, **document["usd_per_hour"]}, str(document["as_of"])
 
     def _read_team(self, name: str) -> TeamFile:
         key = f"{TEAMS_PREFIX}{name}.yaml"

@@ -164,14 +164,17 @@ class PrepareTraining:
 
     def _pinned(self, wish: Wish, catalog: Catalog) -> RunSpec:
         """The run spec of a wish: the one there is, or one made now. Raises: ManifestFaultyError."""
-        if wish.manifest is None:
-            raise ManifestFaultyError(wish.faults)
         given = wish.manifest
-        run_id = names.run_id(given.team, given.dataset.name, wish.cause.key)
         files = RunFiles(self.store, self.artifact_bucket)
-        existing = files.find_spec(given.team, run_id)
-        if existing is not None:
-            return existing
+        if given is not None:
+            run_id = names.run_id(given.team, given.dataset.name, wish.cause.key)
+            existing = files.find_spec(given.team, run_id)
+            if existing is not None:
+                return existing
+        if wish.team:
+            catalog.team(wish.team)  # for a team that nobody knows, this comes before any other fault
+        if given is None:
+            raise ManifestFaultyError(wish.faults)
         spec = self._resolved(wish.cause, given, run_id, catalog)
         self.store.put_if_absent(
             files.place(given.team, run_id, "manifest.json"), given.model_dump_json(indent=2).encode()
@@ -192,7 +195,7 @@ class PrepareTraining:
             if given.inference.labels is not None:
                 catalog.check_some("inference.labels", given.inference.labels)
         nodes = 1 if given.compute.nodes == "auto" else given.compute.nodes
-        _check_budget(given, file, nodes, catalog)
+        _check_budget(given, file, nodes)
         return run.spec_of(
             given,
             cause=cause,
@@ -250,9 +253,8 @@ def _check_metrics(given: Manifest, file: TeamFile) -> None:
         raise ManifestFaultyError([fault("recipe.name", problem, mend)])
 
 
-def _check_budget(given: Manifest, file: TeamFile, nodes: int, catalog: Catalog) -> None:
-    prices, as_of = catalog.prices
-    price = prices[capacity.INSTANCE_TYPE]
+def _check_budget(given: Manifest, file: TeamFile, nodes: int) -> None:
+    price = file.budget.instance_usd_per_hour or capacity.PRICES_USD_PER_HOUR[capacity.INSTANCE_TYPE]
     expected = capacity.estimate(nodes, file.work_cpu_hours or capacity.WORK_CPU_HOURS, price)
     limits = {"budget.max_cost_usd_per_run": file.budget.max_cost_usd_per_run}
     if given.compute.max_cost_usd is not None:
@@ -261,7 +263,7 @@ def _check_budget(given: Manifest, file: TeamFile, nodes: int, catalog: Catalog)
     if capacity.over_budget(expected, limits[field]):
         problem = (
             f"allows {limits[field]:g} USD, but the run is estimated at {expected.cost_usd:.2f} USD "
-            f"({expected.vm_hours:.2f} h of {capacity.INSTANCE_TYPE} at {price:g} USD, prices of {as_of})"
+            f"({expected.vm_hours:.2f} h of {capacity.INSTANCE_TYPE} at {price:g} USD an hour)"
         )
         raise ManifestFaultyError([fault(field, problem, f"raise {field}, or use fewer nodes")])
 

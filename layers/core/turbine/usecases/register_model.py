@@ -47,18 +47,31 @@ class RegisterModel:
         pk = f"RUN#{request.run_id}"
         reserved = self._reserve(pk, request.run_id)
         if reserved is not None and "model_package_arn" in reserved:
+            self._revise(reserved, request.decision)
             return _answer(reserved)
         files = RunFiles(self.store, self.artifact_bucket)
         spec = files.spec(request.spec_uri)
         archive = self._copy_archive(spec)
-        package = self._find(spec, reserved) or self._create(files, spec, archive, request.decision)
+        package = self._find(spec, reserved)
+        if package is None:
+            package = self._create(files, spec, archive, request.decision)
         changes = {
             "model_package_arn": package.arn,
             "model_version": package.version,
             "model_data_uri": str(archive),
+            "decision": request.decision,
         }
         self.table.update(pk, "PACKAGE", changes, {"client_token": registry.client_token(spec.run_id)})
         return _answer(changes)
+
+    def _revise(self, package: Item, decision: Decision) -> None:
+        """Compared again, with a champion that came in between, a model may meet another decision."""
+        if package["decision"] == decision:
+            return
+        approval = registry.APPROVAL[decision]
+        self.registry.revise(package["model_package_arn"], approval, {"decision": decision})
+        expected = {"model_package_arn": package["model_package_arn"]}
+        self.table.update(package["pk"], package["sk"], {"decision": decision}, expected)
 
     def _reserve(self, pk: str, run_id: str) -> Item | None:
         """Reserve the run's package; answer the item that an earlier attempt left."""

@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.unit.turbine.arrange import World, manifest, object_created
+from turbine.domain.errors import EventNotUnderstoodError, ManifestUnreadableError
+
+
+def test_a_good_manifest_becomes_one_pinned_run(world: World) -> None:
+    reply = world.prepare()(world.drop("manifests/vision/m.json", manifest()), "arn:one")
+
+    (run,) = reply["runs"]
+    assert reply["rejected"] == reply["needs_ingest"] == [] and reply["stale"] is False
+    assert run["run_id"] == f"vision-digits-{reply['cause_key'][:12]}"
+    assert run["job_definition"] == "turbine-vision-training"
+    assert run["spec_uri"] == f"s3://artifacts/runs/vision/{run['run_id']}/run.json"
+    spec = json.loads(world.store[run["spec_uri"]])
+    assert [shard["version_id"] for shard in spec["dataset"]["shards"]] == [
+        world.store.version_of(f"s3://data/datasets/vision/digits/part-{n}.parquet") for n in range(2)
+    ]
+    assert spec["split"]["salt"] == spec["dataset"]["version"]
+    assert spec["rule"]["metric"] == "accuracy"
+    snapshot = json.loads(world.store[spec["output_uri"] + "manifest.json"])
+    assert snapshot["dataset"] == manifest()["dataset"]
+    record = world.table.get(f"RUN#{run['run_id']}", "RECORD")
+    assert record is not None
+    assert record["training_execution_arn"] == "arn:one"
+    assert record["manifest_uri"] == "s3://data/manifests/vision/m.json"
+
+
+def test_ten_deliveries_at_once_make_one_run_and_equal_replies(world: World) -> None:
+    event = world.drop("manifests/vision/m.json", manifest())
+    with ThreadPoolExecutor(10) as pool:
+        replies = list(pool.map(lambda n: world.prepare()(event, f"arn:{n}"), range(10)))
+    assert all(reply == replies[0] for reply in replies)
+    assert len(replies[0]["runs"]) == 1
+    assert sum(uri.endswith("/run.json") for uri in world.store.written) == 1
+    assert len(world.table.of_kind("run")) == 1
+
+
+def test_a_later_delivery_keeps_the_pinned_data_though_the_data_changed(world: World) -> None:
+    event = world.drop("manifests/vision/m.json", manifest())
+    first = world.prepare()(event, "arn:one")
+    before = world.store[first["runs"][0]["spec_uri"]]
+    world.store["s3://data/datasets/vision/digits/part-0.parquet"] = b"other rows"
+    assert world.prepare()(event, "arn:two") == first
+    assert world.store[first["runs"][0]["spec_uri"]] == before
+
+
+def test_an_older_version_that_arrives_after_a_newer_one_starts_nothing(world: World) -> None:
+    old = world.drop("manifests/vision/m.json", manifest(), sequencer="0AF")
+    new = world.drop("manifests/vision/m.json", manifest(seed=8), sequencer="0B")
+    assert len(world.prepare()(new, "arn:new")["runs"]) == 1
+    late = world.prepare()(old, "arn:old")
+    assert (late["stale"], late["runs"]) == (True, [])
+    assert world.prepare()(new, "arn:again")["stale"] is False
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "mend"),
+    [
+        ({"recepi": 1}, "recepi", "remove recepi"),
+        ({"team": "tabular"}, "team", "'vision'"),
+        ({"recipe": {"name": "tabular_clasifier"}}, "recipe.name", "recipe.name"),
+        ({"recipe": {"name": "tabular_regressor"}}, "recipe.name", "rule.metric"),
+        ({"compute": {"nodes": 8}}, "compute.nodes", "compute.nodes"),
+        ({"compute": {"nodes": True}}, "compute.nodes", "compute.nodes"),
+        ({"compute": {"max_cost_usd": 40}}, "compute.max_cost_usd", "raise compute.max_cost_usd"),
+        ({"seed": "seven"}, "seed", "seed"),
+        ({"schema_version": 2}, "schema_version", "1"),
+        ({"inference": {"uri": "s3://data/datasets/vision/none/", "format": "jsonl"}}, "inference.uri", "upload"),
+        ({"inference": {"uri": "s3://data/manifests/", "format": "jsonl"}}, "inference.uri", "datasets/vision/"),
+    ],
+)
+def test_a_refusal_names_field_problem_and_mend_and_leaves_nothing_else(
+    world: World, change: dict[str, Any], field: str, mend: str
+) -> None:
+    written = len(world.store.written) + 1  # the manifest itself
+    reply = world.prepare()(world.drop("manifests/vision/m.json", manifest(**change)), "arn:one")
+
+    assert reply["runs"] == []
+    assert len(world.store.written) == written
+    (refused,) = reply["rejected"]
+    assert refused["field"] == field and refused["problem"] and mend in refused["mend"]
+    (record,) = world.table.of_kind("rejection")
+    assert (record["pk"], record["sk"]) == (f"REJECTED#{reply['cause_key']}", "RECORD")
+    (event,) = world.bus.of_type("ManifestRejected")
+    assert {name: event[name] for name in refused} == refused
+    assert event["manifest_uri"] == "s3://data/manifests/vision/m.json"
+
+
+@pytest.mark.parametrize(
+    ("uri", "problem"),
+    [
+        ("s3://other/datasets/vision/digits/", "outside"),
+        ("s3://data/datasets/tabular/digits/", "outside"),
+        ("s3://data/datasets/vision", "outside"),
+        ("s3://data/datasets/vision/none/", "points at nothing"),
+        ("s3://data/datasets/vision/../tabular/", "relative"),
+        ("https://example.com/digits", "s3://"),
+    ],
+)
+def test_data_outside_the_teams_place_or_nowhere_is_refused(world: World, uri: str, problem: str) -> None:
+    dataset = manifest()["dataset"] | {"source": {"type": "s3", "uri": uri}}
+    reply = world.prepare()(world.drop("manifests/vision/m.json", manifest(dataset=dataset)), "arn:one")
+    (refused,) = reply["rejected"]
+    assert refused["field"] == "dataset.source.uri"
+    assert problem in refused["problem"]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"team: vision", "is not JSON: Expecting value at line 1"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"[]", "not a JSON object"),
+        (b'{"note": "' + b"x" * 70_000 + b'"}', "more than the 65536 allowed"),
+        (b"[" * 13 + b"]" * 13, "nested more than 12"),
+        (b'{"team": NaN}', "NaN"),
+        (b'{"team": 1, "team": 2}', "given twice"),
+        (b'{"team": ' + b"1" * 5000 + b"}", "number"),
+    ],
+)
+def test_a_file_that_is_no_manifest_is_refused_before_it_is_understood(
+    world: World, body: bytes, problem: str
+) -> None:
+    (refused,) = world.prepare()(world.drop("manifests/vision/m.json", body), "arn:one")["rejected"]
+    assert problem in refused["problem"]
+
+
+def test_an_unknown_team_comes_before_every_other_fault(world: World) -> None:
+    event = world.drop("manifests/nobody/m.json", manifest("vision"))
+    (refused,) = world.prepare()(event, "arn:one")["rejected"]
+    assert (refused["team"], refused["field"]) == ("nobody", "team")
+    assert "turbine teams apply" in refused["mend"]
+
+
+def test_a_refusal_is_told_once_and_by_the_execution_that_made_it(world: World) -> None:
+    event = world.drop("manifests/vision/m.json", manifest(recepi=1))
+    world.bus.refusals = 1
+    with pytest.raises(Exception, match="did not take it"):
+        world.prepare()(event, "arn:one")
+    world.prepare()(event, "arn:two")  # another delivery: not its to tell
+    assert world.bus.events == []
+    world.prepare()(event, "arn:one")  # the machine's retry
+    world.prepare()(event, "arn:one")
+    assert len(world.bus.of_type("ManifestRejected")) == 1
+
+
+def test_a_refused_manifest_stays_refused_when_its_data_appears(world: World) -> None:
+    dataset = manifest()["dataset"] | {"source": {"type": "s3", "uri": "s3://data/datasets/vision/late/"}}
+    event = world.drop("manifests/vision/m.json", manifest(dataset=dataset))
+    first = world.prepare()(event, "arn:one")
+    world.store["s3://data/datasets/vision/late/part.parquet"] = b"rows"
+    assert world.prepare()(event, "arn:two") == first
+
+
+def test_the_given_sha256_must_be_that_of_the_shards(world: World) -> None:
+    dataset = manifest()["dataset"] | {"sha256": "0" * 64}
+    (refused,) = world.prepare()(world.drop("manifests/vision/a.json", manifest(dataset=dataset)), "x")["rejected"]
+    assert refused["field"] == "dataset.sha256"
+    dataset["sha256"] = hashlib.sha256(b"shard zero" + b"shard one").hexdigest()
+    assert world.prepare()(world.drop("manifests/vision/b.json", manifest(dataset=dataset)), "x")["rejected"] == []
+
+
+def test_a_deleted_version_is_an_error_that_says_what_to_do(world: World) -> None:
+    event = world.drop("manifests/vision/m.json", manifest())
+    uri = "s3://data/manifests/vision/m.json"
+    world.store.delete_version(uri, world.store.version_of(uri))
+    with pytest.raises(ManifestUnreadableError, match="aws s3 cp FILE"):
+        world.prepare()(event, "arn:one")
+
+
+def test_a_forbidden_manifest_is_an_error(world: World) -> None:
+    event = world.drop("manifests/vision/m.json", manifest())
+    world.store.forbidden.add("s3://data/manifests/vision/m.json")
+    with pytest.raises(ManifestUnreadableError, match="may not be accessed"):
+        world.prepare()(event, "arn:one")
+
+
+def test_each_entry_of_a_batch_stands_alone(world: World) -> None:
+    runs = [manifest(), manifest(), manifest("tabular", recipe={"name": "none"}), manifest("nobody"), {"team": 5}]
+    event = world.drop("manifests/_batch/b.json", {"schema_version": 1, "runs": runs})
+    reply = world.prepare()(event, "arn:one")
+
+    assert len({run["run_id"] for run in reply["runs"]}) == 2
+    assert [refused["field"] for refused in reply["rejected"]] == [
+        "runs.2.recipe.name",
+        "runs.3.team",
+        "runs.4.schema_version",
+    ]
+    assert {item["sk"] for item in world.table.of_kind("rejection")} == {"RECORD#2", "RECORD#3", "RECORD#4"}
+    assert world.prepare()(event, "arn:two") == reply
+
+
+def test_a_batch_that_step_functions_could_not_pass_on_is_refused_by_name(world: World) -> None:
+    event = world.drop("manifests/_batch/b.json", {"schema_version": 1, "runs": [manifest()] * 1000})
+    reply = world.prepare()(event, "arn:one")
+    (refused,) = reply["rejected"]
+    assert refused["field"] == "runs"
+    assert reply["runs"] == [] and world.table.of_kind("run") == []
+    most = int(refused["mend"].split()[-2])
+    event = world.drop("manifests/_batch/b.json", {"schema_version": 1, "runs": [manifest()] * most}, "02")
+    reply = world.prepare()(event, "arn:one")
+    assert len(reply["runs"]) == most
+    assert len(json.dumps(reply)) < 262_144
+
+
+def test_a_schedule_trains_every_team_without_a_schedule_of_its_own(world: World) -> None:
+    world.add_team("night", "schedule: {cron: \"cron(0 2 * * ? *)\"}\n")
+    firing = {"schedule": "weekly", "scheduled_time": "2026-11-23T02:00:00Z", "teams": ["*"]}
+    reply = world.prepare()(firing, "arn:one")
+    assert [run["team"] for run in reply["runs"]] == ["tabular", "vision"]
+    assert reply["rejected"] == []
+    assert world.prepare()(firing, "arn:two") == reply
+    spec = json.loads(world.store[reply["runs"][0]["spec_uri"]])
+    assert spec["cause"]["kind"] == "schedule" and spec["cause"]["schedule"] == "weekly"
+    named = world.prepare()(firing | {"teams": ["night", "nobody"]}, "arn:one")
+    assert [run["team"] for run in named["runs"]] == ["night"]
+    assert [refused["team"] for refused in named["rejected"]] == ["nobody"]
+
+
+def test_a_faulty_team_file_stops_only_its_team(world: World) -> None:
+    world.store["s3://data/config/teams/vision.yaml"] = b"team: vision\nrule: {}\n"
+    reply = world.prepare()({"schedule": "w", "scheduled_time": "t", "teams": ["*"]}, "arn:one")
+    assert [run["team"] for run in reply["runs"]] == ["tabular"]
+    assert "config/teams/vision.yaml" in reply["rejected"][0]["mend"]
+
+
+def test_several_nodes_take_the_multi_node_definition(world: World) -> None:
+    world.add_team("vision", "work_cpu_hours: 1\n")
+    event = world.drop("manifests/vision/m.json", manifest(compute={"nodes": 2}))
+    (run,) = world.prepare()(event, "arn:one")["runs"]
+    assert (run["nodes"], run["job_definition"]) == (2, "turbine-vision-training-multinode")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"detail-type": "Object Deleted"},
+        object_created("manifests/vision/deep/m.json", "v1"),
+        object_created("elsewhere/vision/m.json", "v1"),
+        object_created("manifests/vision/m.json", ""),
+        {"schedule": "weekly", "scheduled_time": "t", "teams": []},
+    ],
+)
+def test_an_event_it_was_not_written_for_is_an_error(world: World, event: dict[str, Any]) -> None:
+    with pytest.raises(EventNotUnderstoodError):
+        world.prepare()(event, "arn:one")
