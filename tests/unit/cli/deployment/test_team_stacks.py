@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli.deployment import team_stacks, template_parameters
+from cli.errors import CommandError
+from turbine.domain.team import TeamFile
+
+OUTPUTS = {"DataBucketName": "data-1", "TrainingImageUri": "image:1", "TableName": "t"}
+TEAM = """
+team: vision
+recipe: {name: image_classifier, hyperparameters: {}}
+rule: {name: min_delta, metric: accuracy, direction: maximize, min_delta: 0.005}
+budget: {max_cost_usd_per_run: 40.0}
+inference: {uri: "s3://${DataBucket}/datasets/vision/digits/unlabelled/", format: jsonl, id: id}
+"""
+
+
+class FakeCloud:
+    """The outputs of a main stack."""
+
+    outputs = OUTPUTS
+
+
+def _read(folder: Path, text: str, name: str = "vision.yaml") -> team_stacks.Team:
+    (folder / name).write_text(text)
+    (team,) = team_stacks.read_files(folder, OUTPUTS)
+    return team
+
+
+def _parameters(team: TeamFile) -> dict[str, str]:
+    known = {"TeamName", "Schedule", "ScheduleTimezone", "TrainingImageUri", "TrainingVcpus"}
+    overrides = {"TrainingVcpus": "1", "TrainingImageUri": "overridden", "MaxTrainingVcpus": "16"}
+    return team_stacks.stack_parameters(FakeCloud(), team, known, overrides)  # type: ignore[arg-type]
+
+
+def test_placeholders_are_expanded_in_what_is_published(tmp_path: Path) -> None:
+    team = _read(tmp_path, TEAM)
+    assert team.file.inference is not None
+    assert team.file.inference.uri == "s3://data-1/datasets/vision/digits/unlabelled/"
+    assert "${" not in team.text
+
+
+def test_a_bad_field_is_named_before_anything_changes(tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as raised:
+        _read(tmp_path, TEAM.replace("metric: accuracy", "metric: rmse"))
+    assert "rule" in raised.value.cause
+    assert raised.value.place == str(tmp_path / "vision.yaml")
+
+
+def test_the_file_is_named_as_its_team(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="named 'sight'"):
+        _read(tmp_path, TEAM, "sight.yaml")
+
+
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no team file"):
+        team_stacks.read_files(tmp_path, OUTPUTS)
+
+
+def test_outputs_of_the_main_stack_win_over_overrides_and_unknown_names_are_left_out(tmp_path: Path) -> None:
+    assert _parameters(_read(tmp_path, TEAM).file) == {
+        "TeamName": "vision",
+        "Schedule": "",
+        "TrainingImageUri": "image:1",
+        "TrainingVcpus": "1",
+    }
+
+
+def test_a_schedule_goes_with_its_timezone(tmp_path: Path) -> None:
+    text = TEAM + 'schedule: {cron: "cron(0 3 * * ? *)", timezone: Europe/Berlin}\n'
+    parameters = _parameters(_read(tmp_path, text).file)
+    assert parameters["Schedule"] == "cron(0 3 * * ? *)"
+    assert parameters["ScheduleTimezone"] == "Europe/Berlin"
+
+
+def test_parameter_names_are_read_past_short_forms(tmp_path: Path) -> None:
+    template = tmp_path / "t.yaml"
+    template.write_text(
+        "Parameters: {A: {Type: String}, B: {Type: Number}}\n"
+        "Resources: {X: {Type: T, Properties: {a: !Ref A, b: !Sub ['${x}', {x: !GetAtt Y.Z}], c: !If [d, e, f]}}}\n"
+    )
+    assert template_parameters.parameter_names(template) == {"A", "B"}
