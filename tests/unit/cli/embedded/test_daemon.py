@@ -116,9 +116,7 @@ def test_no_state_file_and_a_broken_one_are_told(tmp_path: Path) -> None:
         state.read(tmp_path)
 
 
-def test_an_own_cloud_ends_with_its_block_however_it_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_own_cloud_ends_with_its_block_however_it_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = _project(tmp_path, READY)
     started = []
     start = daemon.start
