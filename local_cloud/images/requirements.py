@@ -17,7 +17,7 @@ class RequirementMissingError(RuntimeError):
 def in_file(text: str) -> list[str]:
     """The requirements of a requirements file; its options (indexes, hashes) are left out."""
     joined = re.sub(r"\\\s*\n", " ", text)
-    lines = (_OPTIONS_OF_FILE.sub("", line.split(" #")[0].strip()) for line in joined.splitlines())
+    lines = (_OPTIONS_OF_FILE.sub("", line.split(" #")[0]).strip() for line in joined.splitlines())
     return [line for line in lines if line and not line.startswith(("#", "-"))]
 
 
