@@ -5,6 +5,7 @@ Settings, all SageMaker's own: SM_MODEL_DIR (the unpacked archive), SAGEMAKER_BI
 
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -35,16 +36,11 @@ def serve() -> int:
         _log("failed", error=type(error).__name__, message=f"no usable model in {folder}: {error}")
         return BAD_MODEL
     host, port = bind_host(folder), int(os.environ.get("SAGEMAKER_BIND_TO_PORT", DEFAULT_PORT))
-    _log("serving", host=host, port=port, features=len(predictor.features))
-    uvicorn.run(
-        create_app(predictor),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        ws="none",
-    )
+    config = uvicorn.Config(create_app(predictor), log_level="warning", access_log=False, lifespan="off", ws="none")
+    # Listening from here on: whoever reads the line below may call.
+    with socket.create_server((host, port)) as listener:
+        _log("serving", host=host, port=port, features=len(predictor.features))
+        uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 

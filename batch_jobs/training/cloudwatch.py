@@ -23,9 +23,7 @@ def require_finite(metrics: dict[str, float]) -> None:
     """Raises: BadConfigurationError naming the metric: PutMetricData rejects NaN and infinities."""
     for name, value in metrics.items():
         if not math.isfinite(value):
-            raise BadConfigurationError(
-                f"test metric {name} is {value}", "lower the hyperparameter learning_rate"
-            )
+            raise BadConfigurationError(f"test metric {name} is {value}", "lower the hyperparameter learning_rate")
 
 
 def publish_metrics(

@@ -68,9 +68,7 @@ def _read_parquet(body: bytes, uri: str) -> pa.Table:
     try:
         return pq.read_table(pa.BufferReader(body))
     except pa.ArrowException as error:
-        raise BadDataError(
-            f"shard {uri} is not readable as Parquet: {error}", "write the shard again"
-        ) from error
+        raise BadDataError(f"shard {uri} is not readable as Parquet: {error}", "write the shard again") from error
 
 
 def _feature_columns(table: pa.Table) -> Iterable[tuple[str, np.ndarray]]:
@@ -89,7 +87,8 @@ def _feature_columns(table: pa.Table) -> Iterable[tuple[str, np.ndarray]]:
 def _numbers(column: pa.ChunkedArray, name: str, per_row: int = 1) -> np.ndarray:
     _require_numeric(column.type, name)
     _require_no_nulls(column, name, per_row)
-    values = column.to_numpy().astype(np.float32)
+    with np.errstate(over="ignore"):  # what does not fit is infinite then, and refused below
+        values = column.to_numpy().astype(np.float32)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0]) // per_row
         raise BadDataError(f"column {name!r} is not a finite float32 in row {row}", _ROW_MEND)
@@ -115,9 +114,7 @@ def _labels(column: pa.ChunkedArray, target: str) -> np.ndarray:
         return labels if pa.types.is_boolean(kind) else labels.astype(np.int64)
     if not np.isfinite(labels).all():
         row = int(np.flatnonzero(~np.isfinite(labels))[0])
-        raise BadDataError(
-            f"target column {target!r} is not finite in row {row}", "drop rows without a label"
-        )
+        raise BadDataError(f"target column {target!r} is not finite in row {row}", "drop rows without a label")
     return labels.astype(np.float64)
 
 

@@ -63,9 +63,7 @@ def _rendezvous(run_id: str, nodes: int) -> Rendezvous:
     main_index = int(os.environ["AWS_BATCH_JOB_MAIN_NODE_INDEX"])
     index = int(os.environ["AWS_BATCH_JOB_NODE_INDEX"])
     # Batch gives the main node's address to the other nodes only.
-    address = (
-        "localhost" if index == main_index else os.environ["AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"]
-    )
+    address = "localhost" if index == main_index else os.environ["AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"]
     rank = (index - main_index) % nodes
     endpoint = f"{address}:{rendezvous_port(run_id)}"
     return Rendezvous("static", endpoint, {"rank": rank, "timeout": RENDEZVOUS_TIMEOUT_S})

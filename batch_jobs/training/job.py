@@ -162,9 +162,7 @@ def _measure(folder: Path, model: nn.Module, inputs: Inputs, world: World) -> di
     test_labels = examples.labels[rows.test]
     test = task.measure(test_labels, predictions)
     require_finite(test)
-    validation = task.measure(
-        examples.labels[rows.validation], predictor.predict(examples.features[rows.validation])
-    )
+    validation = task.measure(examples.labels[rows.validation], predictor.predict(examples.features[rows.validation]))
     baseline = task.measure(test_labels, task.baseline(examples.labels[rows.train], len(test_labels)))
 
     export.write_config(model_folder, config | {"metrics": {"test": test}})

@@ -34,9 +34,7 @@ def main() -> int:
         return _failed(error.exit_code, error, error.message, error.mend)
     except Exception as error:  # noqa: BLE001 - the last place where a bug can get its log line and its code
         trace = traceback.format_exc()
-        return _failed(
-            errors.BUG, error, str(error), "a bug or an outage: read the traceback", traceback=trace
-        )
+        return _failed(errors.BUG, error, str(error), "a bug or an outage: read the traceback", traceback=trace)
 
 
 def _launch() -> int:

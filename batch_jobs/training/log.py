@@ -9,9 +9,7 @@ def log_event(event: str, **fields: object) -> None:
 
     A number that JSON cannot hold (NaN, an infinity) is written as null, so that every line parses.
     """
-    print(
-        json.dumps({"event": event, **{name: _finite(field) for name, field in fields.items()}}), flush=True
-    )
+    print(json.dumps({"event": event, **{name: _finite(field) for name, field in fields.items()}}), flush=True)
 
 
 def _finite(field: object) -> object:

@@ -50,9 +50,7 @@ class AdamW:
             parameter.mul_(1 - learning_rate * self._weight_decay)
             mean.lerp_(parameter.grad, 1 - beta1)
             square.mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
-            parameter.addcdiv_(
-                mean, (square.sqrt() / root_of_correction).add_(self._epsilon), value=-step_size
-            )
+            parameter.addcdiv_(mean, (square.sqrt() / root_of_correction).add_(self._epsilon), value=-step_size)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a later step depends on, for checkpoints."""

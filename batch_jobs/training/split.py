@@ -24,9 +24,7 @@ class SplitRows:
 
 def split_rows(row_count: int, split: Split) -> SplitRows:
     """Raises: BadDataError naming a part that got no rows."""
-    fractions = np.fromiter(
-        (_fraction(split.salt, row_id) for row_id in range(row_count)), np.float64, row_count
-    )
+    fractions = np.fromiter((_fraction(split.salt, row_id) for row_id in range(row_count)), np.float64, row_count)
     is_test = fractions < split.test
     is_validation = ~is_test & (fractions < split.test + split.validation)
     parts = {"train": ~is_test & ~is_validation, "validation": is_validation, "test": is_test}

@@ -37,9 +37,7 @@ class Storage:
         except ClientError as error:
             if _code(error) not in _MISSING:
                 raise
-            raise BadConfigurationError(
-                f"no run spec at {uri}", "point TURBINE_RUN_SPEC at a run.json"
-            ) from error
+            raise BadConfigurationError(f"no run spec at {uri}", "point TURBINE_RUN_SPEC at a run.json") from error
 
     def read_shard(self, shard: Shard) -> bytes:
         """The shard's bytes, checked to be the ones the run was pinned to.
@@ -57,9 +55,7 @@ class Storage:
             raise BadDataError(f"shard {shard.uri} is not there ({_code(error)})", _DATASET_MEND) from error
         etag, expected_etag = answer["ETag"].strip('"'), shard.etag.strip('"')
         if etag != expected_etag:
-            raise BadDataError(
-                f"shard {shard.uri} has ETag {etag}, the run pinned {expected_etag}", _DATASET_MEND
-            )
+            raise BadDataError(f"shard {shard.uri} has ETag {etag}, the run pinned {expected_etag}", _DATASET_MEND)
         body = answer["Body"].read()
         if len(body) != shard.size_bytes:
             raise BadDataError(

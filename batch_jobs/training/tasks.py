@@ -64,9 +64,7 @@ class Classification:
             )
         classes = np.unique(labels).tolist()
         if len(classes) < 2:
-            raise BadDataError(
-                f"target column {target!r} has one value only: {classes[0]!r}", "add other classes"
-            )
+            raise BadDataError(f"target column {target!r} has one value only: {classes[0]!r}", "add other classes")
         return cls(classes)
 
     @classmethod
@@ -120,9 +118,7 @@ class Regression:
             raise BadDataError(f"target column {target!r} does not hold numbers", "use a classifier for it")
         scale = float(labels.std())
         if scale == 0:
-            raise BadDataError(
-                f"target column {target!r} is {labels[0]} in every row", "choose another target"
-            )
+            raise BadDataError(f"target column {target!r} is {labels[0]} in every row", "choose another target")
         return cls(float(labels.mean()), scale)
 
     @classmethod

@@ -1,6 +1,6 @@
 """A number from a row of numbers: a multilayer perceptron with squared error."""
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,7 +12,7 @@ from training.tasks import Regression
 class TabularRegressorConfig(TrainingConfig):
     """`hidden` is the width of each hidden layer; empty makes a linear model."""
 
-    hidden: list[int] = Field(default=[32], max_length=8)
+    hidden: list[PositiveInt] = Field(default=[32], max_length=8)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 

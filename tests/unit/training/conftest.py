@@ -118,3 +118,9 @@ def bench(aws: None) -> Workbench:
 @pytest.fixture
 def table() -> pa.Table:
     return blobs()
+
+
+@pytest.fixture
+def bench_type() -> type[Workbench]:
+    """For tests that bring their own S3."""
+    return Workbench

@@ -6,12 +6,12 @@ from string import Template
 from typing import Any
 
 import pytest
-from turbine.domain import manifest, run, team
-from turbine.domain.cause import ManifestCause
-from turbine.domain.rules import RULES
 
 from cli.demo.datasets import DATASETS, build
 from training import launcher
+from turbine.domain import manifest, run, team
+from turbine.domain.cause import ManifestCause
+from turbine.domain.rules import RULES
 
 ROOT = Path(__file__).parents[3]
 DATA_BUCKET, ARTIFACT_BUCKET = "data", "artifacts"

@@ -1,0 +1,202 @@
+"""The whole job against S3 and CloudWatch: what it writes, in which order, and how it ends."""
+
+import hashlib
+import io
+import json
+import tarfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from botocore.exceptions import ClientError
+from safetensors.torch import load_file
+from torch.nn import functional
+
+from training import launcher
+from training.storage import Storage
+
+OUTPUTS = {
+    "model/model.safetensors",
+    "model/config.json",
+    "model/README.md",
+    "model.tar.gz",
+    "metrics.json",
+    "evaluation.parquet",
+    "_SUCCESS",
+}
+
+
+@pytest.fixture
+def run_job(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def run(spec_uri: str) -> int:
+        monkeypatch.setenv(launcher.SPEC_VARIABLE, spec_uri)
+        return launcher.main()
+
+    return run
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return line
+
+
+def unpacked(archive: bytes, folder: Path) -> Path:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(folder, filter="data")
+    return folder
+
+
+def test_writes_every_output_and_the_marker_describes_each(bench: Any, run_job: Any, table: pa.Table) -> None:
+    assert run_job(bench.put_run([bench.put_shard(table)])) == 0
+    assert set(bench.output_names()) == OUTPUTS
+    files = json.loads(bench.output("_SUCCESS"))["files"]
+    assert set(files) == OUTPUTS - {"_SUCCESS"}
+    for name, described in files.items():
+        body = bench.output(name)
+        assert described == {"sha256": hashlib.sha256(body).hexdigest(), "size_bytes": len(body)}
+
+
+def test_the_marker_is_written_last(bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise ClientError({"Error": {"Code": "Throttling", "Message": "slow down"}}, "PutMetricData")
+
+    monkeypatch.setattr("training.job.publish_metrics", refuse)
+    assert run_job(bench.put_run([bench.put_shard(table)])) == 70
+    assert set(bench.output_names()) == OUTPUTS - {"_SUCCESS"}
+
+
+def test_metrics_file_and_cloudwatch_hold_the_same_numbers(bench: Any, run_job: Any, table: pa.Table) -> None:
+    run_job(bench.put_run([bench.put_shard(table)], hyperparameters={"epochs": 3}))
+    metrics = json.loads(bench.output("metrics.json"))
+    assert sum(metrics["rows"].values()) == table.num_rows
+    assert [epoch["epoch"] for epoch in metrics["epochs"]] == [1, 2, 3]
+    assert set(metrics["test"]) == set(metrics["baseline"]) == set(metrics["validation"])
+    published_at = datetime.fromisoformat(metrics["published_at"])
+    assert published_at.second == 0
+    for name, value in metrics["test"].items():
+        answer = boto3.client("cloudwatch").get_metric_statistics(
+            Namespace="Turbine/Training",
+            MetricName=f"test_{name}",
+            Dimensions=[
+                {"Name": "Team", "Value": "winery"},
+                {"Name": "RunId", "Value": "winery-wine-0123456789ab"},
+            ],
+            StartTime=published_at,
+            EndTime=published_at + timedelta(seconds=60),
+            Period=60,
+            Statistics=["Average"],
+        )
+        assert [point["Average"] for point in answer["Datapoints"]] == [value]
+        assert answer["Datapoints"][0]["Timestamp"].astimezone(UTC) == published_at
+
+
+def test_the_archive_run_by_hand_gives_the_published_metric(
+    bench: Any, run_job: Any, table: pa.Table, tmp_path: Path
+) -> None:
+    """Acceptance: without any of our code, from the archive and the shards alone."""
+    hyperparameters = {"epochs": 5, "hidden": [8, 4], "learning_rate": 0.01}
+    assert run_job(bench.put_run([bench.put_shard(table)], hyperparameters=hyperparameters)) == 0
+    folder = unpacked(bench.output("model.tar.gz"), tmp_path)
+    config, weights = json.loads((folder / "config.json").read_text()), load_file(folder / "model.safetensors")
+
+    test_rows = []
+    for row in range(table.num_rows):
+        digest = hashlib.sha256(f"{'feed' * 4}:{row}".encode()).digest()
+        if int.from_bytes(digest[:8], "big") / 2**64 < 0.2:
+            test_rows.append(row)
+    features = np.stack([table[name].to_numpy() for name in config["features"]], axis=1)[test_rows]
+    mean, scale = (np.array(config["normalisation"][name]) for name in ("mean", "scale"))
+    hidden = torch.tensor((features - mean) / scale, dtype=torch.float32)
+    for layer in ("0", "3"):
+        hidden = functional.gelu(hidden @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"])
+    logits = hidden @ weights["6.weight"].T + weights["6.bias"]
+    labels = torch.from_numpy(table["class"].to_numpy()[test_rows])
+
+    test = json.loads(bench.output("metrics.json"))["test"]
+    assert float(functional.cross_entropy(logits, labels)) == pytest.approx(test["log_loss"], rel=1e-6)
+    assert float((logits.argmax(1) == labels).double().mean()) == pytest.approx(test["accuracy"], rel=1e-6)
+    assert config["metrics"]["test"] == test
+
+
+def test_evaluation_has_one_row_a_test_example(bench: Any, run_job: Any, table: pa.Table) -> None:
+    run_job(bench.put_run([bench.put_shard(table)]))
+    evaluation = pq.read_table(io.BytesIO(bench.output("evaluation.parquet")))
+    metrics = json.loads(bench.output("metrics.json"))
+    assert evaluation.schema.field("row_id").type == pa.int64()
+    assert evaluation.schema.field("probabilities").type == pa.list_(pa.float32())
+    assert evaluation.num_rows == metrics["rows"]["test"]
+    labels, predictions = evaluation["label"].to_numpy(), evaluation["prediction"].to_numpy()
+    assert (labels == predictions).mean() == pytest.approx(metrics["test"]["accuracy"], rel=1e-12)
+    assert labels.tolist() == table["class"].to_numpy()[evaluation["row_id"].to_numpy()].tolist()
+
+
+def test_the_same_run_gives_the_same_archive(bench: Any, run_job: Any, table: pa.Table) -> None:
+    spec_uri = bench.put_run([bench.put_shard(table)])
+    run_job(spec_uri)
+    first = bench.output("model.tar.gz")
+    bench.s3.delete_object(Bucket="artifacts", Key="runs/winery/winery-wine-0123456789ab/_SUCCESS")
+    run_job(spec_uri)
+    assert bench.output("model.tar.gz") == first
+
+
+def test_a_finished_run_ends_at_once_and_changes_nothing(bench: Any, run_job: Any, table: pa.Table) -> None:
+    spec_uri = bench.put_run([bench.put_shard(table)])
+    bench.write("_SUCCESS", b"{}")
+    assert run_job(spec_uri) == 0
+    assert bench.output_names() == ["_SUCCESS"]
+
+
+def test_a_second_job_that_commits_later_leaves_the_marker_alone(
+    bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any, capsys: Any
+) -> None:
+    bench.write("_SUCCESS", b"the first job's")
+    monkeypatch.setattr(Storage, "is_finished", lambda _self, _uri: False)
+    assert run_job(bench.put_run([bench.put_shard(table)])) == 73
+    assert bench.output("_SUCCESS") == b"the first job's"
+    assert last_line(capsys)["error"] == "LeaseHeldError"
+
+
+@pytest.mark.parametrize(
+    ("changes", "exit_code", "words"),
+    [
+        ({"target": "colour"}, 65, "target column 'colour'"),
+        ({"hyperparameters": {"epochz": 1}}, 78, "epochz"),
+        ({"recipe": "mystery"}, 78, "there is no recipe 'mystery'"),
+        ({"seed": "seven"}, 78, "seed"),
+        ({"output_uri": "s3://artifacts"}, 78, "output_uri"),
+    ],
+)
+def test_a_run_that_cannot_work_says_why(
+    bench: Any,
+    run_job: Any,
+    table: pa.Table,
+    capsys: Any,
+    changes: dict[str, Any],
+    exit_code: int,
+    words: str,
+) -> None:
+    assert run_job(bench.put_run([bench.put_shard(table)], **changes)) == exit_code
+    failed = last_line(capsys)
+    assert failed["event"] == "failed"
+    assert failed["exit_code"] == exit_code
+    assert words in failed["message"]
+    assert failed["mend"]
+    assert bench.output_names() == []
+
+
+@pytest.mark.parametrize("spec_uri", ["", "https://example.com/run.json", "s3://artifacts/nothing.json"])
+def test_a_bad_spec_uri_is_bad_configuration(bench: Any, run_job: Any, capsys: Any, spec_uri: str) -> None:
+    assert run_job(spec_uri) == 78
+    assert last_line(capsys)["error"] == "BadConfigurationError"
+
+
+def test_a_bug_ends_with_its_traceback(bench: Any, run_job: Any, table: pa.Table, capsys: Any) -> None:
+    spec_uri = bench.put_run([bench.put_shard(table)], output_uri="s3://no-such-bucket/runs/winery/x/")
+    assert run_job(spec_uri) == 70
+    assert "traceback" in last_line(capsys)
