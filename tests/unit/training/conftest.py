@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -98,6 +100,17 @@ class Workbench:
         entries = sorted(listed.get("Contents", []), key=lambda entry: entry["LastModified"])
         names = [entry["Key"].removeprefix(f"runs/winery/{RUN_ID}/") for entry in entries]
         return [name for name in names if name != "run.json"]
+
+
+@pytest.fixture(autouse=True)
+def untouched_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The launcher changes the process it runs in: undone here."""
+    for name in ("OMP_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+        monkeypatch.delenv(name)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ from botocore.exceptions import ClientError
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from inference.payload import JSON_LINES, parse_rows, render
 from training import launcher
+from training.predictor import Predictor
 from training.storage import Storage
 
 OUTPUTS = {
@@ -122,6 +124,21 @@ def test_the_archive_run_by_hand_gives_the_published_metric(
     assert float(functional.cross_entropy(logits, labels)) == pytest.approx(test["log_loss"], rel=1e-6)
     assert float((logits.argmax(1) == labels).double().mean()) == pytest.approx(test["accuracy"], rel=1e-6)
     assert config["metrics"]["test"] == test
+
+
+def test_the_served_archive_answers_what_was_evaluated(
+    bench: Any, run_job: Any, table: pa.Table, tmp_path: Path
+) -> None:
+    run_job(bench.put_run([bench.put_shard(table)]))
+    predictor = Predictor.load(unpacked(bench.output("model.tar.gz"), tmp_path))
+    evaluation = pq.read_table(io.BytesIO(bench.output("evaluation.parquet")))
+    rows = table.drop_columns(["class"]).take(evaluation["row_id"]).to_pylist()
+    body = "\n".join(json.dumps(row) for row in rows).encode()
+    predictions = predictor.predict(parse_rows(body, JSON_LINES, predictor.features))
+    answers = [json.loads(line) for line in render(predictions, predictor.task.classes, JSON_LINES).splitlines()]
+    assert [answer["prediction"] for answer in answers] == evaluation["prediction"].to_pylist()
+    probabilities = [list(answer["probabilities"].values()) for answer in answers]
+    assert np.array(probabilities) == pytest.approx(np.array(evaluation["probabilities"].to_pylist()), rel=1e-6)
 
 
 def test_evaluation_has_one_row_a_test_example(bench: Any, run_job: Any, table: pa.Table) -> None:
