@@ -53,7 +53,7 @@ def _folder(text: str, path: Path) -> str:
     if isinstance(document, dict) and isinstance(document.get("runs"), list):
         return BATCH_FOLDER
     team = document.get("team") if isinstance(document, dict) else None
-    if not isinstance(team, str) or not team or "/" in team:
+    if not isinstance(team, str) or not team or "/" in team or team.startswith("."):
         raise _no_place(path, 'it has no "team"')
     return team
 
