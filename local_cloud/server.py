@@ -93,6 +93,17 @@ def serve(arguments: argparse.Namespace) -> None:
         gpus=arguments.gpus,
     )
     settings.use(cloud)
+    os.environ.update(
+        {
+            # Nothing in this process may reach for the caller's account, and SAM's transform asks for a Region.
+            "AWS_ACCESS_KEY_ID": access_key_id(cloud.account_id),
+            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            "AWS_DEFAULT_REGION": cloud.region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+    )
     os.environ["MOTO_PORT"] = str(cloud.port)  # moto's Step Functions interpreter finds its own server by it
     replacements.install([entry for service in SERVICES for entry in service.REPLACEMENTS])
     stopping = threading.Event()
@@ -114,7 +125,7 @@ def serve(arguments: argparse.Namespace) -> None:
 
 def _configure_moto() -> None:
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    default_user_config["iam"] = {"load_aws_managed_policies": False}
+    default_user_config["iam"] = {"load_aws_managed_policies": True}  # roles of SAM functions attach them
 
 
 def _announce(cloud: settings.CloudSettings) -> None:
@@ -178,10 +189,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--gpus", type=int, default=defaults.gpus)
     parser.add_argument("--parent-pid", type=int, help="end when this process has ended")
     arguments = parser.parse_args(argv)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     arguments.state_dir.mkdir(parents=True, exist_ok=True)
     serve(arguments)
