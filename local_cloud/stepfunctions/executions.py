@@ -268,7 +268,7 @@ def _environment(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _state_data(**fields: Any) -> dict[str, Any]:
     entered = datetime.datetime.fromisoformat(fields["EnteredTime"])
-    return {"EnteredTime": iso(entered), "Name": fields["Name"], "RetryCount": 0}
+    return {"EnteredTime": iso(entered), "Name": fields["Name"]}
 
 
 def _parsed_once(original: Any) -> Any:
@@ -310,7 +310,7 @@ REPLACEMENTS: list[Replacement] = [
     Replacement(
         target="moto.stepfunctions.parser.asl.component.state.state:StateData",
         build=lambda _: _state_data,
-        why="EnteredTime has another format than AWS's, RetryCount is missing outside of Tasks",
+        why="EnteredTime has another format than AWS's",
     ),
     Replacement(
         target="moto.stepfunctions.parser.asl.component.state.state:CommonStateField._eval_body",

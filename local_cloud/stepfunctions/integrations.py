@@ -12,9 +12,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
-from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
@@ -81,7 +81,7 @@ def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
 def _task_failed(task: Any, env: Any, error: str, cause: str) -> FailureEvent:
     return FailureEvent(
         env=env,
-        error_name=CustomErrorName(error),
+        error_name=ErrorName(error),
         event_type=HistoryEventType.TaskFailed,
         event_details=EventDetails(
             taskFailedEventDetails=TaskFailedEventDetails(
@@ -230,6 +230,18 @@ def _sdk_error_name(original: Any) -> Any:
     return staticmethod(normalise_service_error_name)
 
 
+def _refused_parameters(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What botocore refuses before it calls is the service's own general error on AWS."""
+
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        if isinstance(ex, ParamValidationError):
+            service = self._normalise_service_error_name(self.resource.api_name)
+            return _task_failed(self, env, f"{service}.{service}Exception", str(ex))
+        return original(self, env, ex)
+
+    return from_error
+
+
 def _failed_entries_as_text(original: Callable[..., Any]) -> Callable[..., Any]:
     def from_error(self: Any, env: Any, ex: Exception) -> Any:
         if isinstance(getattr(ex, "cause", None), dict):
@@ -310,6 +322,22 @@ REPLACEMENTS: list[Replacement] = [
         target=f"{_SERVICES}.state_task_service_aws_sdk:StateTaskServiceAwsSdk._normalise_service_error_name",
         build=_sdk_error_name,
         why="error names are cased wrongly (s3. for S3.), so that a Catch misses",
+    ),
+    Replacement(
+        target=f"{_SERVICES}.state_task_service_aws_sdk:StateTaskServiceAwsSdk._from_error",
+        build=_refused_parameters,
+        why="parameters of a wrong type end as States.Runtime, which no Catch sees",
+    ),
+    *(
+        Replacement(
+            target=f"{module}:CustomErrorName",
+            build=lambda _: ErrorName,
+            why="an item or branch that failed with a States. error fails the whole machine with States.Runtime",
+        )
+        for module in (
+            f"{_EXEC}.state_map.iteration.iteration_worker",
+            f"{_EXEC}.state_parallel.branches_decl",
+        )
     ),
     Replacement(
         target=f"{_SERVICES}.state_task_service_events:StateTaskServiceEvents._from_error",

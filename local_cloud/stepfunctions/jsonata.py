@@ -101,13 +101,15 @@ def _partition(array: list[Any] | None, size: int) -> list[list[Any]] | None:
     return [items[start : start + int(size)] for start in range(0, len(items), int(size))]
 
 
-def _range(first: float, last: float, step: float) -> list[float]:
+def _range(first: float, last: float, step: float) -> list[float] | float:
+    """AWS's is a JSONata sequence: a single number comes alone."""
     if step == 0:
         raise ValueError("$range needs a step that is not 0")
     count = math.floor((last - first) / step)
     if count >= 1000:
         raise ValueError("$range gives at most 1000 items")
-    return [first + index * step for index in range(count + 1)]
+    numbers = [first + index * step for index in range(count + 1)]
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _hash(value: Any, algorithm: str) -> str:
