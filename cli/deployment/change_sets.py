@@ -91,11 +91,9 @@ def _change_set_type(cloudformation: Any, stack: str) -> Literal["CREATE", "UPDA
             raise
         return "CREATE"
     if status == "ROLLBACK_COMPLETE":
-        raise CommandError(
-            f"the stack {stack!r} was never created: its first deployment was rolled back",
-            place=f"status {status}",
-            next_step=f"`aws cloudformation delete-stack --stack-name {stack}`, then try again",
-        )
+        # A first deployment that was rolled back left a name without resources, which cannot be updated.
+        delete(cloudformation, stack)
+        return "CREATE"
     return "CREATE" if status == "REVIEW_IN_PROGRESS" else "UPDATE"
 
 

@@ -12,7 +12,6 @@ from cli.cloud import Cloud
 from cli.deployment import change_sets, sam_config, template_parameters
 from cli.deployment.change_sets import Result, Template
 from cli.errors import CommandError
-from local_cloud import packaging
 
 TEMPLATE_BODY_LIMIT_BYTES = 51_200
 SAM_CONFIG = "samconfig.toml"
@@ -27,7 +26,7 @@ def deploy(cloud: Cloud, project_dir: Path, environment: str = LAPTOP_ENVIRONMEN
     """
     template_path = project_dir / "template.yaml"
     bucket = _code_bucket(cloud)
-    text = packaging.package(template_path, project_dir, cloud.client("s3"), bucket)
+    text = _packaged(cloud, template_path, project_dir, bucket)
     parameters = main_parameters(project_dir, environment)
     result = change_sets.apply(
         cloud.client("cloudformation"),
@@ -56,6 +55,19 @@ def main_parameters(project_dir: Path, environment: str) -> dict[str, str]:
             exit_code=exit_codes.REFUSED,
         )
     return {name: value for name, value in overrides.items() if name in known}
+
+
+def _packaged(cloud: Cloud, template_path: Path, project_dir: Path, bucket: str) -> str:
+    # The SAM translator takes most of a second to import: only a deployment pays.
+    from local_cloud import packaging
+    from local_cloud.cloudformation.errors import TemplateError
+
+    try:
+        return packaging.package(template_path, project_dir, cloud.client("s3"), bucket)
+    except (packaging.PackagingError, TemplateError) as error:
+        raise CommandError(
+            str(error), place=str(template_path), next_step="mend the resource it names, then deploy again"
+        ) from error
 
 
 def _code_bucket(cloud: Cloud) -> str:

@@ -40,7 +40,8 @@ class FakeCloudFormation:
         self.status = self._ends
 
     def delete_stack(self, **_: str) -> None:
-        self.status = self._ends
+        self.calls.append("delete_stack")
+        self.status = None if self._ends.endswith("_COMPLETE") else self._ends
 
     def describe_stack_events(self, **_: str) -> dict[str, Any]:
         return {
@@ -92,10 +93,11 @@ def test_a_failed_deployment_names_the_first_failure_not_its_consequences() -> N
         _apply(FakeCloudFormation(None, ends="ROLLBACK_COMPLETE"))
 
 
-def test_a_stack_that_was_never_created_says_how_to_go_on() -> None:
-    with pytest.raises(CommandError) as raised:
-        _apply(FakeCloudFormation("ROLLBACK_COMPLETE"))
-    assert "delete-stack" in str(raised.value.next_step)
+def test_a_stack_whose_creation_was_rolled_back_is_deleted_and_created_again() -> None:
+    fake = FakeCloudFormation("ROLLBACK_COMPLETE")
+    assert _apply(fake) == "created"
+    assert fake.calls == ["delete_stack", "execute_change_set"]
+    assert fake.created["ChangeSetType"] == "CREATE"
 
 
 def test_deleting_tells_whether_there_was_a_stack() -> None:
