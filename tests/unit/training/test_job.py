@@ -160,6 +160,9 @@ def test_the_same_run_gives_the_same_archive(bench: Any, run_job: Any, table: pa
     bench.s3.delete_object(Bucket="artifacts", Key="runs/winery/winery-wine-0123456789ab/_SUCCESS")
     run_job(spec_uri)
     assert bench.output("model.tar.gz") == first
+    assert first[4:8] == bytes(4), "the gzip header holds a time"
+    with tarfile.open(fileobj=io.BytesIO(first)) as tar:
+        assert {(entry.mtime, entry.uid, entry.mode) for entry in tar} == {(0, 0, 0o644)}
 
 
 def test_a_finished_run_ends_at_once_and_changes_nothing(bench: Any, run_job: Any, table: pa.Table) -> None:
