@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any
 
 from turbine.domain.errors import EventRefusedError, LogsUnavailableError, ObjectForbiddenError, ObjectMissingError
@@ -36,6 +37,7 @@ class FakeStore:
     def __init__(self) -> None:
         self._versions: dict[S3Uri, list[tuple[str, bytes | None]]] = {}
         self._numbers = itertools.count(1)
+        self._lock = Lock()
         self.forbidden: set[str] = set()
         self.copies: list[tuple[str, str]] = []
         self.written: list[str] = []
@@ -64,10 +66,8 @@ class FakeStore:
     def read(self, place: S3Uri, version_id: str | None = None) -> bytes:
         if str(place) in self.forbidden:
             raise ObjectForbiddenError(f"{place} may not be accessed")
-        if version_id is None:
-            body = self._current(place)
-        else:
-            body = dict(self._versions.get(place, [])).get(version_id)
+        versions = dict(self._versions.get(place, []))
+        body = self._current(place) if version_id is None else versions.get(version_id)
         if body is None:
             raise ObjectMissingError(f"{place} is not there")
         return body
@@ -94,10 +94,11 @@ class FakeStore:
         self._write(place, body)
 
     def put_if_absent(self, place: S3Uri, body: bytes, content_type: str = "application/json") -> bool:
-        if self._current(place) is not None:
-            return False
-        self._write(place, body)
-        return True
+        with self._lock:
+            if self._current(place) is not None:
+                return False
+            self._write(place, body)
+            return True
 
     def copy(self, source: S3Uri, target: S3Uri) -> None:
         self._write(target, self.read(source))
@@ -117,19 +118,22 @@ class FakeTable:
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Item] = {}
+        self._lock = Lock()
 
     def get(self, pk: str, sk: str) -> Item | None:
         return deepcopy(self.items.get((pk, sk)))
 
     def insert(self, item: Item) -> bool:
-        return self._put_if((item["pk"], item["sk"]) not in self.items, item)
+        with self._lock:
+            return self._put_if((item["pk"], item["sk"]) not in self.items, item)
 
     def put(self, item: Item) -> None:
         self._put_if(True, item)
 
     def put_newer(self, item: Item, attribute: str) -> bool:
-        stored = self.items.get((item["pk"], item["sk"]))
-        return self._put_if(stored is None or stored[attribute] < item[attribute], item)
+        with self._lock:
+            stored = self.items.get((item["pk"], item["sk"]))
+            return self._put_if(stored is None or stored[attribute] < item[attribute], item)
 
     def update(self, pk: str, sk: str, changes: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
         stored = self.items.get((pk, sk))
@@ -139,11 +143,12 @@ class FakeTable:
         return True
 
     def swap(self, item: Item, expected: Mapping[str, Any] | None, also: Item) -> bool:
-        stored = self.items.get((item["pk"], item["sk"]))
-        holds = stored is None if expected is None else stored is not None and _is_as(stored, expected)
-        if not holds or (also["pk"], also["sk"]) in self.items:
-            return False
-        return self._put_if(True, item) and self._put_if(True, also)
+        with self._lock:
+            stored = self.items.get((item["pk"], item["sk"]))
+            holds = stored is None if expected is None else stored is not None and _is_as(stored, expected)
+            if not holds or (also["pk"], also["sk"]) in self.items:
+                return False
+            return self._put_if(True, item) and self._put_if(True, also)
 
     def of_kind(self, kind: str) -> list[Item]:
         return [item for item in self.items.values() if item.get("kind") == kind]

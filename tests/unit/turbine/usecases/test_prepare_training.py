@@ -126,9 +126,7 @@ def test_data_outside_the_teams_place_or_nowhere_is_refused(world: World, uri: s
         (b'{"team": ' + b"1" * 5000 + b"}", "number"),
     ],
 )
-def test_a_file_that_is_no_manifest_is_refused_before_it_is_understood(
-    world: World, body: bytes, problem: str
-) -> None:
+def test_a_file_that_is_no_manifest_is_refused_before_it_is_understood(world: World, body: bytes, problem: str) -> None:
     (refused,) = world.prepare()(world.drop("manifests/vision/m.json", body), "arn:one")["rejected"]
     assert problem in refused["problem"]
 
@@ -212,7 +210,7 @@ def test_a_batch_that_step_functions_could_not_pass_on_is_refused_by_name(world:
 
 
 def test_a_schedule_trains_every_team_without_a_schedule_of_its_own(world: World) -> None:
-    world.add_team("night", "schedule: {cron: \"cron(0 2 * * ? *)\"}\n")
+    world.add_team("night", 'schedule: {cron: "cron(0 2 * * ? *)"}\n')
     firing = {"schedule": "weekly", "scheduled_time": "2026-11-23T02:00:00Z", "teams": ["*"]}
     reply = world.prepare()(firing, "arn:one")
     assert [run["team"] for run in reply["runs"]] == ["tabular", "vision"]

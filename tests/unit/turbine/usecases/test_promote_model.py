@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.unit.turbine.arrange import ARTIFACTS, World
+from turbine.domain.champion import Promotion
+from turbine.domain.errors import PackageMissingError
+from turbine.usecases.promote_model import PromoteModel
+
+GROUP = "arn:aws:sagemaker:us-east-1:123456789012:model-package/turbine-vision"
+
+
+def promotion(world: World, number: int, expected: int, **changes: Any) -> Promotion:
+    """The promotion of a registered run, its package version being `number`."""
+    run = world.finished_run(name=f"m{number}")
+    arn = f"{GROUP}/{number}"
+    world.table.put(
+        {
+            "pk": f"RUN#{run.run_id}",
+            "sk": "PACKAGE",
+            "model_package_arn": arn,
+            "model_version": number,
+            "model_data_uri": f"s3://artifacts/registry/vision/{run.run_id}/model.tar.gz",
+        }
+    )
+    given: dict[str, Any] = {
+        "team": "vision",
+        "run_id": run.run_id,
+        "model_package_arn": arn,
+        "model_version": number,
+        "expected_champion_version": expected,
+        "promotion_id": f"{run.run_id}-v{expected + 1}",
+        "reason": "better",
+        "actor": "turbine",
+    }
+    return Promotion(**(given | changes))
+
+
+def promote(world: World, given: Promotion) -> dict[str, Any]:
+    return PromoteModel(ARTIFACTS, world.store, world.table, world.clock)(given)
+
+
+def test_a_first_champion_and_its_successor(world: World) -> None:
+    first, second = promotion(world, 1, 0), promotion(world, 2, 1)
+    reply = promote(world, first)
+    assert (reply["status"], reply["champion_version"], reply["previous_model_package_arn"]) == ("promoted", 1, None)
+    reply = promote(world, second)
+    assert (reply["champion_version"], reply["previous_model_package_arn"]) == (2, f"{GROUP}/1")
+    assert reply["detail"] == {
+        "schema_version": 1,
+        "team": "vision",
+        "run_id": second.run_id,
+        "model_package_arn": f"{GROUP}/2",
+        "model_version": 2,
+        "model_data_uri": f"s3://artifacts/registry/vision/{second.run_id}/model.tar.gz",
+        "champion_version": 2,
+        "promotion_id": second.promotion_id,
+        "reason": "better",
+        "actor": "turbine",
+        "inference": None,
+    }
+    history = world.table.get("TEAM#vision", "CHAMPION#00000001")
+    assert history is not None and history["run_id"] == first.run_id
+
+
+def test_the_same_promotion_again_gives_the_same_answer_even_when_it_was_succeeded(world: World) -> None:
+    first, second = promotion(world, 1, 0), promotion(world, 2, 1)
+    before = promote(world, first)
+    assert promote(world, first) == before
+    promote(world, second)
+    assert promote(world, first) == before
+    champion = world.table.get("TEAM#vision", "CHAMPION")
+    assert champion is not None and champion["run_id"] == second.run_id
+
+
+def test_of_two_promotions_over_the_same_champion_one_wins(world: World) -> None:
+    rivals = [promotion(world, number, 0) for number in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        replies = list(pool.map(lambda given: promote(world, given), rivals))
+    assert sorted(reply["status"] for reply in replies) == ["champion_changed", "promoted"]
+    (loser,) = [reply for reply in replies if reply["status"] == "champion_changed"]
+    assert (loser["champion_version"], loser["detail"]) == (1, None)
+
+
+def test_a_reply_that_was_lost_is_no_lost_race(world: World) -> None:
+    given = promotion(world, 1, 0)
+    swap = world.table.swap
+
+    def lost(*arguments: Any) -> bool:
+        swap(*arguments)
+        return swap(*arguments)  # the SDK's own retry meets what the first try wrote
+
+    world.table.swap = lost  # type: ignore[method-assign, assignment]
+    assert promote(world, given)["status"] == "promoted"
+
+
+def test_promoting_the_former_champion_again_does_not_retire_it(world: World) -> None:
+    first = promotion(world, 1, 0)
+    promote(world, first)
+    again = first.model_copy(update={"expected_champion_version": 1, "promotion_id": "rollback"})
+    assert promote(world, again)["previous_model_package_arn"] is None
+
+
+def test_a_package_that_the_run_did_not_register_is_refused(world: World) -> None:
+    with pytest.raises(PackageMissingError):
+        promote(world, promotion(world, 1, 0, model_package_arn=f"{GROUP}/9"))
+    assert world.table.get("TEAM#vision", "CHAMPION") is None

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.fakes import FakeVersioning
+from tests.unit.turbine.arrange import ARTIFACTS, World
+from turbine.domain.errors import ArtifactCorruptError, ArtifactMissingError
+from turbine.domain.run import RunReference
+from turbine.usecases.publish_artifacts import PublishArtifacts
+
+
+def publisher(world: World) -> tuple[PublishArtifacts, FakeVersioning]:
+    versioning = FakeVersioning(world.store)
+    return PublishArtifacts(ARTIFACTS, "image:1", world.store, versioning, world.clock), versioning
+
+
+def prefix(run: RunReference) -> str:
+    return run.spec_uri.removesuffix("run.json")
+
+
+def test_it_tracks_the_archive_and_writes_where_it_came_from(world: World) -> None:
+    run = world.finished_run()
+    publish, _ = publisher(world)
+    reply = publish(run)
+
+    assert reply["model_data_uri"] == f"{prefix(run)}model.tar.gz"
+    assert reply["dvc"]["path"] == "model.tar.gz"
+    md5 = reply["dvc"]["md5"]
+    stored = world.store[f"s3://artifacts/dvc/files/md5/{md5[:2]}/{md5[2:]}"]
+    assert stored == world.store[reply["model_data_uri"]]
+    assert md5.encode() in world.store[f"{prefix(run)}model.tar.gz.dvc"]
+    provenance = json.loads(world.store[reply["provenance_uri"]])
+    assert provenance["image"] == "image:1"
+    assert provenance["dataset"]["shards"][0]["version_id"]
+    assert provenance["metrics"]["test"]["accuracy"] == 0.97
+    assert world.store.written[-1].endswith("published.json")
+
+
+def test_publishing_again_answers_the_same_and_does_nothing(world: World) -> None:
+    run = world.finished_run()
+    publish, versioning = publisher(world)
+    first = publish(run)
+    written = list(world.store.written)
+    assert publish(run) == first
+    assert versioning.calls == 1 and world.store.written == written
+
+
+@pytest.mark.parametrize("name", ["_SUCCESS", "model.tar.gz", "metrics.json", "evaluation.parquet"])
+def test_a_missing_file_is_named(world: World, name: str) -> None:
+    run = world.finished_run()
+    world.store.delete(prefix(run) + name)
+    with pytest.raises(ArtifactMissingError, match=name.replace(".", r"\.")):
+        publisher(world)[0](run)
+    assert f"{prefix(run)}published.json" not in world.store
+
+
+def test_a_marker_that_promises_too_little_is_refused(world: World) -> None:
+    run = world.finished_run()
+    marker = json.loads(world.store[f"{prefix(run)}_SUCCESS"])
+    del marker["files"]["model.tar.gz"]
+    world.store[f"{prefix(run)}_SUCCESS"] = json.dumps(marker).encode()
+    with pytest.raises(ArtifactMissingError, match=r"does not list model\.tar\.gz"):
+        publisher(world)[0](run)
+
+
+@pytest.mark.parametrize("change", [lambda body: body + b"!", lambda body: b"!" + body[1:]])
+def test_a_changed_file_is_corrupt_whether_its_size_changed_or_not(world: World, change) -> None:  # type: ignore[no-untyped-def]
+    run = world.finished_run()
+    archive = f"{prefix(run)}model.tar.gz"
+    world.store[archive] = change(world.store[archive])
+    publish, versioning = publisher(world)
+    with pytest.raises(ArtifactCorruptError, match="the training job wrote"):
+        publish(run)
+    assert versioning.calls == 0
+
+
+def test_an_archive_that_changes_while_it_is_copied_is_corrupt(world: World) -> None:
+    run = world.finished_run()
+    publish, versioning = publisher(world)
+    track = versioning.track
+
+    def changed(source, remote):  # type: ignore[no-untyped-def]
+        world.store[str(source)] = b"another archive"
+        return track(source, remote)
+
+    versioning.track = changed  # type: ignore[method-assign]
+    with pytest.raises(ArtifactCorruptError, match="changed while it was copied"):
+        publish(run)
