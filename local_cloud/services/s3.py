@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import secrets
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
 
 from local_cloud.replacements import Replacement
@@ -86,7 +88,41 @@ def _next_sequencer() -> str:
         return f"{_last_sequence:018X}"
 
 
+def _get_permission(_: Callable[..., Any]) -> Callable[..., PermissionResult]:
+    def permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
+        if bucket.policy is None:
+            return PermissionResult.NEUTRAL
+        document = json.loads(bucket.policy)
+        statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
+        holding = [statement for statement in statements if _condition_holds(statement.get("Condition", {}))]
+        if not holding:
+            return PermissionResult.NEUTRAL
+        return IAMPolicy(json.dumps(document | {"Statement": holding})).is_action_permitted(action, resource)
+
+    return permission
+
+
+def _condition_holds(condition: dict[str, dict[str, Any]]) -> bool:
+    """Whether a bucket policy's condition holds for a request here.
+
+    A request over loopback leaves no machine: it counts as one over TLS. Raises: NotImplementedError for any other
+    condition, because a statement must neither be applied nor left out unread.
+    """
+    for operator, keys in condition.items():
+        for key, wanted in keys.items():
+            if (operator, key.lower()) != ("Bool", "aws:securetransport"):
+                raise NotImplementedError(f"S3 bucket policy: the condition {operator} {key} is not emulated here")
+            if str(wanted).lower() != "true":
+                return False
+    return True
+
+
 REPLACEMENTS: list[Replacement] = [
+    Replacement(
+        target="moto.s3.models:FakeBucket.get_permission",
+        build=_get_permission,
+        why="moto applies a bucket policy's statements without looking at their conditions",
+    ),
     *(
         Replacement(
             target=f"moto.s3.responses:S3Response.{operation}",
