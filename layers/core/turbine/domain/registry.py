@@ -74,4 +74,5 @@ def metadata(spec: RunSpec, metrics: Metrics, decision: str, archive_md5: str) -
     }
     for name, value in sorted(metrics.test.items()):
         entries[f"test_{name}"] = repr(value)
-    return {name: value[:VALUE_MAX] for name, value in list(entries.items())[:ENTRIES_MAX]}
+    stated = {name: value[:VALUE_MAX] for name, value in entries.items() if value}  # empty values are refused
+    return dict(list(stated.items())[:ENTRIES_MAX])
