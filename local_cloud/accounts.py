@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 SECRET_ACCESS_KEY = "local"  # noqa: S105  signatures are not checked: any secret does
-_KEY = re.compile(r"LOCAL(\d{12})")
+_KEY = re.compile(r"LOCALKEY(\d{12})")
 
 
 def access_key_id(account_id: str) -> str:
-    """The access key id that signs requests for `account_id`."""
-    return f"LOCAL{account_id}"
+    """The access key id that signs requests for `account_id`: twenty characters, as AWS's are."""
+    return f"LOCALKEY{account_id}"
 
 
 def account_of(key_id: str) -> str | None:

@@ -66,12 +66,10 @@ _LOG = logging.getLogger("local_cloud")
 
 
 class LoopbackRequestHandler(MotoRequestHandler):
-    """Answers at once: under Nagle's algorithm the body of a kept-alive reply waits 40 ms for an ACK."""
-
-    disable_nagle_algorithm = True
+    """Writes no line a request: the log is for what went wrong."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing: the log is for what went wrong."""
+        """Say nothing."""
 
 
 def serve(arguments: argparse.Namespace) -> None:

@@ -62,7 +62,7 @@ def client(cloud: dict[str, Any]) -> Callable[..., Any]:
                 service,
                 region_name=cloud["region"],
                 endpoint_url=cloud["endpoint"],
-                aws_access_key_id=f"LOCAL{key[1]}",
+                aws_access_key_id=f"LOCALKEY{key[1]}",
                 aws_secret_access_key=cloud["secret_access_key"],
                 config=Config(retries={"max_attempts": 0}, max_pool_connections=20),
             )
