@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 from local_cloud.replacements import Replacement
+from local_cloud.settings import CloudSettings
 from local_cloud.stepfunctions import api, executions, integrations, jsonata, normalisation, waiting
 
 REPLACEMENTS: list[Replacement] = [
@@ -13,3 +16,8 @@ REPLACEMENTS: list[Replacement] = [
     *integrations.REPLACEMENTS,
     *api.REPLACEMENTS,
 ]
+
+
+def start(_: CloudSettings) -> None:
+    """Keep the interpreter's dumps of every failed state out of the log: the history has what failed."""
+    logging.getLogger("moto.stepfunctions.parser.asl").setLevel(logging.CRITICAL)

@@ -22,6 +22,7 @@ from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map import StateMap
 from moto.stepfunctions.parser.asl.component.state.exec.state_parallel.state_parallel import StateParallel
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
 from local_cloud import changes
@@ -37,6 +38,11 @@ _starting = threading.RLock()
 
 class ExecutionNotRedrivableError(AWSError):
     TYPE = "ExecutionNotRedrivable"
+    STATUS = 400
+
+
+class InvalidDefinitionError(AWSError):
+    TYPE = "InvalidDefinition"
     STATUS = 400
 
 
@@ -271,6 +277,17 @@ def _state_data(**fields: Any) -> dict[str, Any]:
     return {"EnteredTime": iso(entered), "Name": fields["Name"]}
 
 
+def _validate_definition(definition: str) -> None:
+    """Refuse what the parser refuses, under the name that AWS gives it."""
+    try:
+        AmazonStateLanguageParser.parse(definition)
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise InvalidDefinitionError(
+            f"Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {reason}'"
+        ) from error
+
+
 def _parsed_once(original: Any) -> Any:
     """A machine's program holds no state of an execution (moto runs one for all items of a Map), so keep it."""
     return staticmethod(functools.lru_cache(maxsize=128)(original.__func__))
@@ -281,6 +298,11 @@ _WORKER = "moto.stepfunctions.parser.backend.execution_worker:ExecutionWorker"
 _BACKEND = "moto.stepfunctions.parser.models:StepFunctionsParserBackend"
 
 REPLACEMENTS: list[Replacement] = [
+    Replacement(
+        target=f"{_BACKEND}._validate_definition",
+        build=lambda _: staticmethod(_validate_definition),
+        why="a refused definition has no error code",
+    ),
     Replacement(
         target=f"{_BACKEND}.start_execution",
         build=_start_execution,

@@ -23,6 +23,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resou
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
     StateTaskServiceCallback,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task import StateTask
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
@@ -242,6 +243,15 @@ def _refused_parameters(original: Callable[..., Any]) -> Callable[..., Any]:
     return from_error
 
 
+def _only_client_errors(original: Callable[..., Any]) -> Callable[..., Any]:
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        if isinstance(ex, FailureEventException | TimeoutError):
+            return StateTask._from_error(self, env, ex)
+        return original(self, env, ex)
+
+    return from_error
+
+
 def _failed_entries_as_text(original: Callable[..., Any]) -> Callable[..., Any]:
     def from_error(self: Any, env: Any, ex: Exception) -> Any:
         if isinstance(getattr(ex, "cause", None), dict):
@@ -327,6 +337,11 @@ REPLACEMENTS: list[Replacement] = [
         target=f"{_SERVICES}.state_task_service_aws_sdk:StateTaskServiceAwsSdk._from_error",
         build=_refused_parameters,
         why="parameters of a wrong type end as States.Runtime, which no Catch sees",
+    ),
+    Replacement(
+        target=f"{_SERVICES}.state_task_service_dynamodb:StateTaskServiceDynamoDB._from_error",
+        build=_only_client_errors,
+        why="a timeout and a failed expression end as DynamoDB.AmazonDynamoDBException",
     ),
     *(
         Replacement(
