@@ -38,6 +38,10 @@ class RunProgress:
 class ProgressView(Protocol):
     """What a long command tells while it works."""
 
+    @property
+    def detail_every_s(self) -> float:
+        """How often states and epochs are worth reading: each look costs the cloud a few requests a run."""
+
     def phase(self, text: str) -> None:
         """The next thing the command does."""
 
@@ -48,10 +52,13 @@ class ProgressView(Protocol):
 class Lines:
     """One line for each change, with the time since the start: for pipes, files and CI."""
 
+    detail_every_s = 3.0
+
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._started = time.monotonic()
         self._told: dict[str, str] = {}
+        self._told_epoch: dict[str, EpochReport] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -68,14 +75,19 @@ class Lines:
             told = f"{run.state}/{run.status}/{run.verdict}/{run.records}"
             if self._told.get(run.run_id) != told:
                 self._told[run.run_id] = told
-                self._say(f"{run.label}  {run.team:<12} {_line(run)}")
+                epoch = None if run.epoch == self._told_epoch.get(run.run_id) else run.epoch
+                if epoch is not None:
+                    self._told_epoch[run.run_id] = epoch
+                self._say(f"{run.label}  {run.team:<12} {_line(run, epoch)}")
 
     def _say(self, text: str) -> None:
         self._terminal.say(f"{time.monotonic() - self._started:6.1f} s  {text}")
 
 
 class LiveTable:
-    """A table that is drawn again in place, below the lines of the finished phases."""
+    """A table that is drawn again in place; what it shows last stays."""
+
+    detail_every_s = 1.0
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -150,10 +162,10 @@ def _metric(epoch: EpochReport | None) -> str:
     return f"{epoch.metric} {epoch.value:.4g}"
 
 
-def _line(run: RunProgress) -> str:
+def _line(run: RunProgress, epoch: EpochReport | None) -> str:
     parts = [run.status if run.done else run.state]
-    if run.epoch and not run.done:
-        parts.append(f"epoch {run.epoch.epoch}/{run.epoch.epochs} {_metric(run.epoch)}".strip())
+    if epoch and not run.done:
+        parts.append(f"epoch {epoch.epoch}/{epoch.epochs} {_metric(epoch)}".strip())
     if run.verdict:
         parts.append(run.verdict)
     if run.records is not None:

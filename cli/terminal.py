@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+PIPE_WIDTH = 400
+"""Columns of a table that goes into a pipe or a file: wide enough that no row is wrapped."""
+
 STATUS_STYLES = {
     "promoted": "bold green",
     "held": "yellow",
@@ -38,6 +41,10 @@ class Terminal:
     out: Console = field(default_factory=lambda: Console(file=sys.stdout, highlight=False))
     messages: Console = field(default_factory=lambda: Console(file=sys.stderr, highlight=False, stderr=True))
 
+    def __post_init__(self) -> None:
+        if not self.out.is_terminal:
+            self.out.width = PIPE_WIDTH
+
     @property
     def interactive(self) -> bool:
         """Whether a live view can be drawn on stderr."""
@@ -60,11 +67,10 @@ class Terminal:
     def print_table(
         self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str | None = None
     ) -> None:
-        """A table as wide as its content in a pipe, and as wide as the terminal in a terminal."""
-        table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        """A table that fits the terminal, or has a line for each row in a pipe."""
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for column in columns:
+            table.add_column(column, overflow="fold")  # a cut run id could not be copied
         for row in rows:
             table.add_row(*row)
-        if self.out.is_terminal:
-            self.out.print(table)
-        else:
-            self.out.print(table, width=240)
+        self.out.print(table)

@@ -33,7 +33,7 @@ def runs(
             ("created", "team", "run", "status", "decision", "why"),
             [
                 (
-                    str(entry["created_at"])[:19],
+                    str(entry["created_at"])[:16].replace("T", " "),
                     entry["team"] or "",
                     entry["run_id"] or entry["manifest_uri"],
                     status_text(entry["status"]),

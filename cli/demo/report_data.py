@@ -12,6 +12,9 @@ from cli.demo.details import RunDetails
 from cli.report.model import Comparison, Epoch, Predictions, Report, RunReport
 from cli.report.work import seconds_by_work
 
+# Source: https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform-data-processing.html
+ANSWER_FIELD = "SageMakerOutput"
+
 
 def report_of(cloud: Cloud, runs: Sequence[RunDetails], wall_s: float, split_s: Mapping[str, float]) -> Report:
     """The demo's report, on the `run` machine as it is deployed."""
@@ -48,11 +51,26 @@ def _run(run: RunDetails) -> RunReport:
         data_version=str((run.provenance.get("dataset") or {}).get("version", "")),
         provenance=_provenance(run),
         epochs=[_epoch(entry) for entry in run.metrics.get("epochs", [])],
-        predictions=Predictions(inference["predictions_uri"], int(inference["records"]), run.sample)
+        predictions=Predictions(
+            inference["predictions_uri"], int(inference["records"]), [_shortened(line) for line in run.sample]
+        )
         if run.ended.predicted
         else None,
         executions=run.executions,
     )
+
+
+def _shortened(line: str) -> str:
+    """A joined prediction without the input's fields but its first, which identifies it."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(record, dict) or ANSWER_FIELD not in record:
+        return line
+    name, value = next(iter(record.items()))
+    answer = json.dumps(record[ANSWER_FIELD], ensure_ascii=False)
+    return f'{{"{name}": {json.dumps(value)}, …, "{ANSWER_FIELD}": {answer}}}'
 
 
 def _refusal(run: RunDetails) -> str:

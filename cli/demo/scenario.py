@@ -52,13 +52,13 @@ def play(
 
     Raises: CommandError when a deployment fails or a round is not over after `timeout_s`.
     """
-    follower = Follower(cloud, view)
     with watch.phase("deploy"), threads.pool(1) as pool:
         building = pool.submit(build_datasets, data_dir)
         laptop.deploy(cloud, project_dir, view.phase)
         view.phase("uploading the data sets")
         building.result()
         upload(cloud, data_dir)
+    follower = Follower(cloud, view)
     with watch.phase("round_one"):
         view.phase("round one: one batch manifest, four first models")
         first = follower.follow([_drop_first(cloud, project_dir, seed)], "round 1", timeout_s)

@@ -19,7 +19,6 @@ from cli.observe.records import FINISHED_INFERENCE, Item, Records, RunItems
 from cli.progress import ProgressView, RunProgress
 
 POLL_S = 0.4
-DETAIL_EVERY_S = 1.5
 CHECK_EVERY_S = 5.0
 
 
@@ -82,7 +81,7 @@ class Follower:
                 self._update(following)
             open_runs = [following for following in runs if following.ended is None]
             if now >= next_detail:
-                next_detail = now + DETAIL_EVERY_S
+                next_detail = now + self._view.detail_every_s
                 for following in open_runs:
                     self._look_closer(following)
             self._view.update([following.progress for following in runs])

@@ -100,9 +100,11 @@ def _curve(line: Line, frame: _Frame) -> Markup:
 def _end_labels(lines: Sequence[Line], frame: _Frame) -> list[Markup]:
     """Each curve's name at its right end, pushed apart so that none covers another."""
     wanted = sorted(((frame.y(line.points[-1][1]), line) for line in lines if line.label), key=lambda pair: pair[0])
-    labels, last_y = [], float("-inf")
-    for y, line in wanted:
-        last_y = max(y, last_y + _LABEL_GAP)
-        x = frame.x(line.points[-1][0]) + 8
-        labels.append(svg.text(line.label, x, last_y + 4, f"line-label {line.style}"))
-    return labels
+    places: list[float] = []
+    for y, _ in wanted:
+        places.append(max(y, places[-1] + _LABEL_GAP) if places else y)
+    too_low = max(0.0, places[-1] - (_HEIGHT - _BOTTOM - _LABEL_GAP / 2)) if places else 0.0
+    return [
+        svg.text(line.label, frame.x(line.points[-1][0]) + 8, y - too_low + 4, f"line-label {line.style}")
+        for y, (_, line) in zip(places, wanted, strict=True)
+    ]

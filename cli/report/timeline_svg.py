@@ -46,7 +46,7 @@ def _ends(execution: Execution) -> list[datetime]:
 
 def _grid(total_s: float, scale: float, bottom: float) -> Markup:
     marks = []
-    for tick in svg.nice_ticks(0, total_s, 8):
+    for tick in svg.nice_ticks(0, total_s, 12):
         x = _LEFT + tick * scale
         marks.append(svg.element("line", x1=x, x2=x, y1=_TOP, y2=bottom, class_="grid"))
         marks.append(svg.text(f"{tick:g} s", x, bottom + 18, "tick", "middle"))

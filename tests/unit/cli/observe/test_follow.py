@@ -62,6 +62,8 @@ class FakeCloud(Cloud):
 class Remembering:
     """A view that keeps what it was shown."""
 
+    detail_every_s = 0.0
+
     def __init__(self) -> None:
         self.shown: list[RunProgress] = []
 
