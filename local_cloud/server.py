@@ -122,6 +122,7 @@ def serve(arguments: argparse.Namespace) -> None:
 
 
 def _configure_moto() -> None:
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # nobody launches an image, and reading them takes a second
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     default_user_config["iam"] = {"load_aws_managed_policies": True}  # roles of SAM functions attach them
 

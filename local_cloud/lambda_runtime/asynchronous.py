@@ -53,18 +53,14 @@ def _attempt(queued: _Queued) -> None:
         reply = Reply(json.dumps({"errorType": error.error_type, "errorMessage": error.message}), True, 0)
     except Exception:  # noqa: BLE001
         # Nobody waits for this thread: what is not handled here would be lost without a word.
-        _LOG.exception(
-            "asynchronous invocation of %s failed outside of the function", queued.function.function_arn
-        )
+        _LOG.exception("asynchronous invocation of %s failed outside of the function", queued.function.function_arn)
         reply = Reply(json.dumps({"errorType": "InternalFailure", "errorMessage": "see the log"}), True, 0)
     destinations = _configuration(queued.function).get("DestinationConfig") or {}
     if not reply.failed:
         _send_to_destination(queued, reply, destinations.get("OnSuccess"), "Success")
         return
     retries = int(_configuration(queued.function).get("MaximumRetryAttempts", 2))
-    _LOG.warning(
-        "%s failed, attempt %d: %s", queued.function.function_arn, queued.attempts, reply.payload[:500]
-    )
+    _LOG.warning("%s failed, attempt %d: %s", queued.function.function_arn, queued.attempts, reply.payload[:500])
     if queued.attempts <= retries:
         timer = threading.Timer(RETRY_PAUSE_S[queued.attempts - 1], _POOL.submit, (_attempt, queued))
         timer.daemon = True
@@ -91,9 +87,7 @@ def _send_to_dead_letters(queued: _Queued, reply: Reply) -> None:
     _send(target, queued.event, typed, queued)
 
 
-def _send_to_destination(
-    queued: _Queued, reply: Reply, destination: dict[str, Any] | None, condition: str
-) -> None:
+def _send_to_destination(queued: _Queued, reply: Reply, destination: dict[str, Any] | None, condition: str) -> None:
     if not destination or not destination.get("Destination"):
         return
     function = queued.function
@@ -124,9 +118,7 @@ def _send(target: str, body: str, attributes: dict[str, Any], queued: _Queued) -
             url = sqs.get_queue_url(QueueName=arn.resource_id)["QueueUrl"]
             sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
         elif arn.service == "sns":
-            client("sns", arn.region, arn.account).publish(
-                TopicArn=target, Message=body, MessageAttributes=attributes
-            )
+            client("sns", arn.region, arn.account).publish(TopicArn=target, Message=body, MessageAttributes=attributes)
         elif arn.service == "lambda":
             client("lambda", arn.region, arn.account).invoke(
                 FunctionName=target, InvocationType="Event", Payload=body.encode()

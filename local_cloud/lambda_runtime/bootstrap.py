@@ -47,13 +47,24 @@ class Context:
 
 
 class RequestIdFormatter(logging.Formatter):
-    """Lambda's own log line; the request id changes with every request."""
+    """Lambda's own log line, text or JSON; the request id changes with every request."""
 
     request_id = ""
 
     def format(self, record: logging.LogRecord) -> str:
         record.aws_request_id = self.request_id
-        return super().format(record)
+        if os.environ["AWS_LAMBDA_LOG_FORMAT"] != "JSON":
+            return super().format(record)
+        shown: dict[str, Any] = {
+            "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+            "requestId": self.request_id,
+        }
+        if record.exc_info:
+            shown["stackTrace"] = self.formatException(record.exc_info).splitlines()
+        return json.dumps(shown)
 
 
 def read_exactly(stream: BinaryIO, size: int) -> bytes | None:
@@ -111,6 +122,16 @@ def load(handler: str) -> tuple[Callable[..., Any] | None, dict[str, Any] | None
     return getattr(module, function_name), None
 
 
+def print_failure(failure: dict[str, Any]) -> None:
+    """What the function's log says of its error."""
+    if os.environ["AWS_LAMBDA_LOG_FORMAT"] == "JSON":
+        timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        print(json.dumps({"timestamp": timestamp, "log_level": "ERROR", **failure}))
+        return
+    print(f"[ERROR] {failure['errorType']}: {failure['errorMessage']}")
+    print("Traceback (most recent call last):\n" + "".join(failure["stackTrace"]), end="")
+
+
 def answer(handler: Callable[..., Any], request: dict[str, Any]) -> dict[str, Any]:
     """Call the handler: `{"ok": <JSON text>}` or `{"error": {…}}`."""
     os.environ["_X_AMZN_TRACE_ID"] = request["trace_id"]
@@ -119,8 +140,7 @@ def answer(handler: Callable[..., Any], request: dict[str, Any]) -> dict[str, An
     except Exception as error:  # noqa: BLE001  whatever the handler raises is its answer
         failure = described(error, 1)
         failure["requestId"] = request["request_id"]
-        print(f"[ERROR] {failure['errorType']}: {failure['errorMessage']}")
-        print("Traceback (most recent call last):\n" + "".join(failure["stackTrace"]), end="")
+        print_failure(failure)
         return {"error": failure}
     try:
         return {"ok": json.dumps(result, ensure_ascii=False)}

@@ -54,9 +54,7 @@ class Pool:
         warm.idle_since = now
         with self._lock:
             self._idle.append(warm)
-            fresh = (
-                [] if self._closed else [w for w in self._idle if now - w.idle_since < IDLE_S][-IDLE_LIMIT:]
-            )
+            fresh = [] if self._closed else [w for w in self._idle if now - w.idle_since < IDLE_S][-IDLE_LIMIT:]
             stale = [w for w in self._idle if w not in fresh]
             self._idle = fresh
         for old in stale:

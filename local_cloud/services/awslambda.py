@@ -24,8 +24,9 @@ from moto.awslambda.utils import get_backend
 
 from local_cloud import settings
 from local_cloud.accounts import SECRET_ACCESS_KEY, access_key_id
-from local_cloud.lambda_runtime import asynchronous, code
+from local_cloud.lambda_runtime import asynchronous, code, platform_log
 from local_cloud.lambda_runtime.environment import Environment, ExitedError, Launch, Reply, TimedOutError
+from local_cloud.lambda_runtime.platform_log import Report
 from local_cloud.lambda_runtime.pool import Pool, Warm
 from local_cloud.processes import base_environment
 from local_cloud.replacements import Replacement
@@ -80,6 +81,7 @@ class _Invocation:
         self.lines: list[str] = []
         self.group = _log_group(function)
         self.stream = ""
+        self.as_json = platform_log.is_json(function.logging_config)
 
     def run(self, event: str) -> tuple[Reply, str]:
         warm = _pool.take(_version_of(self.function))
@@ -92,7 +94,7 @@ class _Invocation:
                 warm.environment.close()
                 return failure, "\n".join(self.lines)
         self.stream = warm.log_stream
-        self._log([f"START RequestId: {self.request_id} Version: {self.function.version}"])
+        self._log(platform_log.start(self.request_id, str(self.function.version), as_json=self.as_json))
         started = time.monotonic()
         reply, reusable = self._ask(warm, event)
         self._report(time.monotonic() - started, init_s, reply)
@@ -103,9 +105,7 @@ class _Invocation:
         return reply, "\n".join(self.lines)
 
     def _start(self) -> tuple[Warm, Reply | None]:
-        self.stream = (
-            f"{datetime.datetime.now(datetime.UTC):%Y/%m/%d}/[{self.function.version}]{uuid.uuid4().hex}"
-        )
+        self.stream = f"{datetime.datetime.now(datetime.UTC):%Y/%m/%d}/[{self.function.version}]{uuid.uuid4().hex}"
         self.function.logs_backend.ensure_log_group(self.group)
         self.function.logs_backend.create_log_stream(self.group, self.stream)
         warm = Warm(_version_of(self.function), Environment(_launch(self.function, self.stream)), self.stream)
@@ -132,11 +132,11 @@ class _Invocation:
             return warm.environment.invoke(request, timeout_s, self._log), True
         except TimedOutError:
             message = f"Task timed out after {timeout_s:.2f} seconds"
-            self._log([f"{_now_iso()} {self.request_id} {message}"])
+            self._log(platform_log.failure(self.request_id, message, as_json=self.as_json))
             return self._failure("Sandbox.Timedout", message), False
         except ExitedError as error:
             message = f"Runtime exited with error: {error}"
-            self._log([f"RequestId: {self.request_id} Error: {message}"])
+            self._log(platform_log.failure(self.request_id, message, as_json=self.as_json))
             return self._failure("Runtime.ExitError", message), False
 
     def _failure(self, error_type: str, message: str) -> Reply:
@@ -144,15 +144,9 @@ class _Invocation:
         return Reply(json.dumps({"errorType": error_type, "errorMessage": text}), failed=True, max_rss_kib=0)
 
     def _report(self, duration_s: float, init_s: float | None, reply: Reply) -> None:
-        milliseconds = duration_s * 1000
-        report = (
-            f"REPORT RequestId: {self.request_id}\tDuration: {milliseconds:.2f} ms\t"
-            f"Billed Duration: {int(milliseconds) + 1} ms\tMemory Size: {self.function.memory_size} MB\t"
-            f"Max Memory Used: {reply.max_rss_kib // 1024} MB\t"
-        )
-        if init_s is not None:
-            report += f"Init Duration: {init_s * 1000:.2f} ms\t"
-        self._log([f"END RequestId: {self.request_id}", report])
+        status = "error" if reply.failed else "success"
+        report = Report(duration_s, init_s, int(self.function.memory_size), reply.max_rss_kib, status)
+        self._log(platform_log.end(self.request_id, report, as_json=self.as_json))
 
     def _log(self, lines: list[str]) -> None:
         self.lines += lines
@@ -206,6 +200,7 @@ def _variables(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
         "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_FORMAT": "JSON" if platform_log.is_json(function.logging_config) else "Text",
         "AWS_LAMBDA_LOG_GROUP_NAME": _log_group(function),
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
@@ -232,10 +227,6 @@ def _version_of(function: LambdaFunction) -> str:
         str(function.version),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _now_iso() -> str:
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def _invoke(_: Callable[..., Any]) -> Callable[..., Any]:
@@ -284,9 +275,7 @@ def _refuse_what_cannot_run(spec: Mapping[str, Any]) -> None:
     if spec.get("PackageType", "Zip") != "Zip":
         raise InvalidParameterValueException("Lambda PackageType Image is not emulated")
     if not re.fullmatch(r"python3\.\d+", spec.get("Runtime") or ""):
-        raise InvalidParameterValueException(
-            f"Lambda Runtime {spec.get('Runtime')} is not emulated, only python3.*"
-        )
+        raise InvalidParameterValueException(f"Lambda Runtime {spec.get('Runtime')} is not emulated, only python3.*")
     for name in ("FileSystemConfigs", "SnapStart"):
         if spec.get(name) and spec[name] != {"ApplyOn": "None"}:
             raise InvalidParameterValueException(f"Lambda {name} is not emulated")
@@ -321,9 +310,7 @@ def _update_configuration(original: Callable[..., dict[str, Any]]) -> Callable[.
 
 
 def _put_event_invoke_config(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    def put_function_event_invoke_config(
-        self: Any, function_name: str, config: dict[str, Any]
-    ) -> dict[str, Any]:
+    def put_function_event_invoke_config(self: Any, function_name: str, config: dict[str, Any]) -> dict[str, Any]:
         self.get_function(function_name).event_invoke_config.clear()
         return original(self, function_name, config)
 
@@ -332,15 +319,9 @@ def _put_event_invoke_config(original: Callable[..., dict[str, Any]]) -> Callabl
 
 _MODEL = "moto.awslambda.models:LambdaFunction"
 REPLACEMENTS: list[Replacement] = [
-    Replacement(
-        target=f"{_MODEL}.invoke", build=_invoke, why="moto runs handlers in Docker, and never later"
-    ),
-    Replacement(
-        target=f"{_MODEL}.__init__", build=_init, why="moto drops the dead-letter queue and the log group"
-    ),
-    Replacement(
-        target=f"{_MODEL}.get_configuration", build=_get_configuration, why="shows what __init__ keeps"
-    ),
+    Replacement(target=f"{_MODEL}.invoke", build=_invoke, why="moto runs handlers in Docker, and never later"),
+    Replacement(target=f"{_MODEL}.__init__", build=_init, why="moto drops the dead-letter queue and the log group"),
+    Replacement(target=f"{_MODEL}.get_configuration", build=_get_configuration, why="shows what __init__ keeps"),
     Replacement(
         target=f"{_MODEL}.update_configuration",
         build=_update_configuration,

@@ -165,6 +165,21 @@ def test_the_log_has_start_the_functions_lines_end_and_report(client: Client, fu
     assert "doing nothing" in base64.b64decode(reply["LogResult"]).decode()
 
 
+def test_a_function_that_asks_for_json_gets_json_lines_in_its_own_log_group(client: Client, function: str) -> None:
+    group = f"/logs/{function}"
+    client("logs").create_log_group(logGroupName=group)
+    client("lambda").update_function_configuration(
+        FunctionName=function, LoggingConfig={"LogFormat": "JSON", "LogGroup": group}
+    )
+    invoke(client, function, do="raise")
+    events = client("logs").filter_log_events(logGroupName=group)["events"]
+    lines = [event["message"] for event in events]
+    assert json.loads(lines[0])["type"] == "platform.start"
+    assert lines[1] == "doing raise"
+    assert json.loads(lines[2])["errorType"] == "BadManifestError"
+    assert json.loads(lines[3])["record"]["status"] == "error"
+
+
 def test_a_warm_environment_keeps_its_globals_and_new_code_gets_a_new_one(client: Client, function: str) -> None:
     assert [invoke(client, function)[0]["calls"] for _ in range(3)] == [1, 2, 3]
     client("lambda").update_function_code(FunctionName=function, ZipFile=zipped(app=HANDLER + "\n# changed"))
