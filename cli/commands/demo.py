@@ -21,7 +21,7 @@ from cli.demo.scenario import Stopwatch, play
 from cli.embedded import state
 from cli.embedded.daemon import PROJECT_DIR
 from cli.embedded.own_cloud import own_cloud
-from cli.errors import CommandError
+from cli.errors import CommandError, InterruptedBySignal
 from cli.progress import view_for
 from cli.report.page import write_page
 from cli.terminal import Terminal, status_text
@@ -50,7 +50,11 @@ def demo(
     watch = Stopwatch()
     own_dir = state_dir or _new_state_dir()
     data_dir = own_dir / "datasets"
-    with _logs_kept(terminal, own_dir), view_for(terminal) as view, own_cloud(own_dir, keep=keep) as running:
+    with (
+        _told_or_removed(terminal, own_dir, ours=state_dir is None),
+        view_for(terminal) as view,
+        own_cloud(own_dir, keep=keep) as running,
+    ):
         cloud = Cloud.explicit(running.credentials, DEFAULT_STACK)
         watch.split_s["start"] = time.monotonic() - started
         runs = play(
@@ -120,12 +124,16 @@ def _deciding_metric(run: RunDetails) -> str:
 
 
 @contextmanager
-def _logs_kept(terminal: Terminal, state_dir: Path) -> Iterator[None]:
-    """After an error, say where the cloud's log is."""
+def _told_or_removed(terminal: Terminal, state_dir: Path, *, ours: bool) -> Iterator[None]:
+    """After an error, say where the cloud's log is; after Ctrl-C leave nothing of ours."""
     try:
         yield
     except CommandError:
         terminal.say(f"the cloud's log is in {state_dir / state.LOG_FILE}")
+        raise
+    except InterruptedBySignal:
+        if ours:
+            shutil.rmtree(state_dir)
         raise
 
 
