@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from moto import mock_aws
 
 DATA_BUCKET = "data"
@@ -100,6 +101,12 @@ class Workbench:
         entries = sorted(listed.get("Contents", []), key=lambda entry: entry["LastModified"])
         names = [entry["Key"].removeprefix(f"runs/winery/{RUN_ID}/") for entry in entries]
         return [name for name in names if name != "run.json"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """As the launcher has it: threads that outnumber free cores wait on each other for minutes."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

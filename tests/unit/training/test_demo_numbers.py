@@ -5,6 +5,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from cli.demo.datasets import DATASETS, build
@@ -16,7 +17,14 @@ from turbine.domain.rules import RULES
 ROOT = Path(__file__).parents[3]
 DATA_BUCKET, ARTIFACT_BUCKET = "data", "artifacts"
 TEAMS = [dataset.team for dataset in DATASETS]
-EXPECTED_DECISIONS = {"vision": "promote", "oncology": "reject", "endocrine": "hold", "winery": "promote"}
+
+# As in examples/README.md: baseline, first round, challenger, and what the team's rule says of the last.
+EXPECTED = {
+    "vision": (0.073, 0.927, 0.972, "promote"),
+    "oncology": (0.654, 0.103, 0.250, "reject"),
+    "endocrine": (84.6, 57.9, 58.1, "hold"),
+    "winery": (1.124, 0.228, 0.054, "promote"),
+}
 
 
 def expanded(path: Path) -> str:
@@ -54,6 +62,24 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def test_the_data_sets_are_the_same_bytes_every_time(datasets: Path, tmp_path: Path) -> None:
+    build(tmp_path)
+    written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
+    assert len(written) == 13
+    for path in written:
+        assert (tmp_path / path).read_bytes() == (datasets / path).read_bytes(), path
+
+
+def test_what_is_predicted_was_never_trained_on(datasets: Path) -> None:
+    folder = datasets / "winery/wine"
+    trained_on = {tuple(row.values())[:-1] for row in pq.read_table(folder / "v1").to_pylist()}
+    lines = (folder / "unlabelled/part-0.jsonl").read_text().splitlines()
+    unlabelled = {tuple(json.loads(line).values())[1:] for line in lines}
+    assert len(lines) == len(unlabelled) == 18
+    assert len(trained_on) == 178 - 18
+    assert not unlabelled & trained_on
+
+
 @pytest.mark.parametrize("name", TEAMS)
 def test_both_rounds_end_as_the_readme_says(
     name: str, datasets: Path, bench: Any, monkeypatch: pytest.MonkeyPatch
@@ -61,9 +87,11 @@ def test_both_rounds_end_as_the_readme_says(
     first = trained(first_round()[name], "1" * 64, datasets, bench, monkeypatch)
     second = trained(challenger(name), "2" * 64, datasets, bench, monkeypatch)
     rule = team_file(name).rule
+    measured = (first["baseline"][rule.metric], first["test"][rule.metric], second["test"][rule.metric])
+    assert measured == pytest.approx(EXPECTED[name][:3], rel=0.02)
     judge = RULES[rule.name]
     assert judge(rule, first["test"], first["baseline"]).decision == "promote"
-    assert judge(rule, second["test"], first["test"]).decision == EXPECTED_DECISIONS[name]
+    assert judge(rule, second["test"], first["test"]).decision == EXPECTED[name][3]
 
 
 def trained(
