@@ -37,8 +37,7 @@ def install(replacements: Sequence[Replacement]) -> None:
     missing = [r.target for r in replacements if not _exists(r.target)]
     if missing:
         raise MotoChangedError(
-            f"moto does not have {', '.join(missing)}. "
-            "Install the moto version of requirements.lock: make setup"
+            f"moto does not have {', '.join(missing)}. Install the moto version of requirements.lock: make setup"
         )
     for replacement in replacements:
         owner, name = _owner(replacement.target)

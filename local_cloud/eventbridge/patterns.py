@@ -43,16 +43,12 @@ def _validate_object(pattern: dict[str, Any], place: str) -> None:
         here = f"{place}.{key}" if place else key
         if key == "$or":
             if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
-                raise InvalidPatternError(
-                    f"Event pattern is not valid. Reason: {here} must be a list of objects"
-                )
+                raise InvalidPatternError(f"Event pattern is not valid. Reason: {here} must be a list of objects")
             for part in value:
                 _validate_object(part, here)
         elif isinstance(value, dict):
             if not value:
-                raise InvalidPatternError(
-                    f"Event pattern is not valid. Reason: Empty objects are not allowed: {here}"
-                )
+                raise InvalidPatternError(f"Event pattern is not valid. Reason: Empty objects are not allowed: {here}")
             _validate_object(value, here)
         elif isinstance(value, list) and value:
             for entry in value:
@@ -66,23 +62,17 @@ def _validate_object(pattern: dict[str, Any], place: str) -> None:
 def _validate_filter(entry: Any, place: str) -> None:
     if not isinstance(entry, dict):
         if isinstance(entry, list):
-            raise InvalidPatternError(
-                f"Event pattern is not valid. Reason: '{place}' holds an array in an array"
-            )
+            raise InvalidPatternError(f"Event pattern is not valid. Reason: '{place}' holds an array in an array")
         return
     if len(entry) != 1 or next(iter(entry)) not in _FILTERS:
-        raise InvalidPatternError(
-            f"Event pattern is not valid. Reason: Unrecognized match type in '{place}': {entry}"
-        )
+        raise InvalidPatternError(f"Event pattern is not valid. Reason: Unrecognized match type in '{place}': {entry}")
     name, argument = next(iter(entry.items()))
     try:
         _FILTERS[name]("", argument)
         if name == "numeric":
             _numeric(0, argument)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
-        raise InvalidPatternError(
-            f"Event pattern is not valid. Reason: '{place}': {name}: {error}"
-        ) from error
+        raise InvalidPatternError(f"Event pattern is not valid. Reason: '{place}': {name}: {error}") from error
 
 
 def _matches_object(pattern: dict[str, Any], value: Any) -> bool:

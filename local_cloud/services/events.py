@@ -143,14 +143,11 @@ def _put_rule(original: Callable[..., Rule]) -> Callable[..., Rule]:
 
 
 def _put_targets(original: Callable[..., None]) -> Callable[..., None]:
-    def put_targets(
-        self: EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]
-    ) -> None:
+    def put_targets(self: EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]) -> None:
         for target in targets:
             if sum(key in target for key in _INPUTS) > 1:
                 raise ValidationException(
-                    "Only one of Input, InputPath, or InputTransformer must be provided "
-                    f"for target {target['Id']}."
+                    f"Only one of Input, InputPath, or InputTransformer must be provided for target {target['Id']}."
                 )
             try:
                 check_target(target)

@@ -60,9 +60,7 @@ def tick(after: datetime.datetime, until: datetime.datetime) -> None:
         anchor = _made.setdefault(f"{rule.arn} {rule.scheduled_expression}", until)
         due = parse(rule.scheduled_expression, "UTC", anchor).due_at(max(after, anchor), until)
         if due is not None and rule.state == "ENABLED":
-            event = new_event(
-                "aws.events", "Scheduled Event", {}, [rule.arn], rule.account_id, rule.region_name
-            )
+            event = new_event("aws.events", "Scheduled Event", {}, [rule.arn], rule.account_id, rule.region_name)
             send_to_targets(rule, event | {"time": _iso(due)})
 
 
@@ -87,9 +85,7 @@ def _due(schedule: Schedule, after: datetime.datetime, until: datetime.datetime)
     made = _aware(schedule.last_modified_date)
     anchor = _aware(schedule.start_date) if schedule.start_date else made
     end = _aware(schedule.end_date) if schedule.end_date else None
-    due = parse(schedule.schedule_expression, schedule.schedule_expression_timezone, anchor).due_at(
-        after, until
-    )
+    due = parse(schedule.schedule_expression, schedule.schedule_expression_timezone, anchor).due_at(after, until)
     if due is None or due < anchor or (end is not None and due > end):
         return None
     return due
