@@ -95,3 +95,5 @@ def _print(terminal: Terminal, ended: Sequence[Ended]) -> None:
             "prediction error": run.inference and run.inference.get("error"),
         }
         terminal.print_lines([f"  {name}: {value}" for name, value in details.items() if value])
+        if run.status != "SUCCEEDED":
+            terminal.say(f"the job's last lines and the executions: turbine show {run.run_id}")
