@@ -65,7 +65,8 @@ def give_slots(slots: Sequence[Slots]) -> None:
 
 
 def _take(need: Resources) -> Slots:
-    every = sorted(os.sched_getaffinity(0))
+    # macOS cannot bind a process to cores: there every job has all of them.
+    every = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     count = max(1, math.ceil(need.vcpus))
     cores = sorted(every, key=lambda core: (_load[core], core))[:count] if count < len(every) else []
     free = [gpu for gpu in range(settings.current().gpus) if gpu not in _gpus_taken]

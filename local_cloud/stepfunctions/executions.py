@@ -99,13 +99,14 @@ def redrive_count(execution: Any) -> int:
 
 def stop(execution: Any, error: str | None, cause: str | None) -> None:
     """End a running execution as ABORTED and wait until its history says so; nothing if it has ended."""
-    if execution.exec_status != ExecutionStatus.RUNNING or execution.exec_worker.env is None:
-        return
-    execution.stop(stop_date=datetime.datetime.now(datetime.UTC), error=error, cause=cause)
+    stop_date = datetime.datetime.now(datetime.UTC)
     while execution.exec_status == ExecutionStatus.RUNNING:
         seen = changes.version()
+        # An execution that is only just being prepared has nothing yet that could be stopped: try again.
+        if execution.exec_worker is not None and execution.exec_worker.env is not None:
+            execution.stop(stop_date=stop_date, error=error, cause=cause)
         if execution.exec_status == ExecutionStatus.RUNNING:
-            changes.wait(seen, 0.2)
+            changes.wait(seen, 0.05)
 
 
 def redrive(execution: Any) -> datetime.datetime:
@@ -219,8 +220,10 @@ def _reflect_status(original: Callable[..., None]) -> Callable[..., None]:
 
 def _start(original: Callable[..., None]) -> Callable[..., None]:
     def start(self: Any) -> None:
-        original(self)
+        # Before the worker starts: a short execution ends before this thread goes on.
+        self.exec_status = ExecutionStatus.RUNNING
         _emit(self)
+        original(self)
 
     return start
 

@@ -299,3 +299,12 @@ def test_a_refused_definition_does_not_spoil_the_next_one(machines: Any) -> None
     with pytest.raises(ClientError, match="InvalidDefinition"):
         machines.create({"A": {"Type": "Pass", "Parameters": {"x": 1}, "End": True}})
     assert machines.run({"A": {"Type": "Pass", "Output": "{% 1 %}", "End": True}})["output"] == "1"
+
+
+def test_an_execution_can_be_stopped_the_moment_it_is_started(machines: Any) -> None:
+    machine = machines.create({"Wait": {"Type": "Wait", "Seconds": 30, "End": True}})
+    for _ in range(5):
+        execution = machines.start(machine)
+        machines.api.stop_execution(executionArn=execution, cause="at once")
+        stopped = machines.api.describe_execution(executionArn=execution)
+        assert (stopped["status"], stopped["cause"]) == ("ABORTED", "at once")
