@@ -81,7 +81,6 @@ def clone_finished_run(
     return {
         "run_id": clone_id,
         "team": team,
-        "cause_key": hashlib.sha256(clone_id.encode()).hexdigest(),
         "spec_uri": f"s3://{bucket}/{target}run.json",
         "nodes": 1,
         "job_definition": f"{cloud.stack}-{team}-training",

@@ -18,7 +18,6 @@ S = TypeVar("S", bound=_Settings)
 
 @dataclass(frozen=True)
 class PrepareTrainingSettings:
-    turbine_stack: str
     table_name: str
     data_bucket: str
     artifact_bucket: str

@@ -38,7 +38,6 @@ def prepare_training() -> PrepareTraining:
 
     given = settings.load(settings.PrepareTrainingSettings)
     return PrepareTraining(
-        stack=given.turbine_stack,
         data_bucket=given.data_bucket,
         artifact_bucket=given.artifact_bucket,
         store=S3Store(),

@@ -46,7 +46,7 @@ class World:
         self.store[f"s3://data/datasets/{team}/digits/part-1.parquet"] = b"shard one"
 
     def prepare(self) -> PrepareTraining:
-        return PrepareTraining("turbine", DATA, ARTIFACTS, self.store, self.table, self.bus, self.clock)
+        return PrepareTraining(DATA, ARTIFACTS, self.store, self.table, self.bus, self.clock)
 
     def drop(self, key: str, body: Any, sequencer: str = "01") -> dict[str, Any]:
         """Put a manifest and make the event that S3 sends for it."""
@@ -54,13 +54,17 @@ class World:
         self.store[f"s3://data/{key}"] = raw
         return object_created(key, self.store.version_of(f"s3://data/{key}"), sequencer, len(raw))
 
+    def spec_uri(self, run: dict[str, Any]) -> str:
+        """Where a prepared run's spec lies, as the training machine puts it together."""
+        return f"s3://artifacts/runs/{run['team']}/{run['run_id']}/run.json"
+
     def finished_run(
         self, team: str = "vision", test: dict[str, float] | None = None, *, name: str = "m", published: bool = True
     ) -> RunReference:
         """Prepare a run and leave what its training job leaves."""
         event = self.drop(f"manifests/{team}/{name}.json", manifest(team))
         (run,) = self.prepare()(event, "arn:execution")["runs"]
-        spec = json.loads(self.store[run["spec_uri"]])
+        spec = json.loads(self.store[self.spec_uri(run)])
         prefix = spec["output_uri"]
         measured = test or {"accuracy": 0.97, "log_loss": 0.1}
         files = {
@@ -76,7 +80,7 @@ class World:
         if published:
             for metric, value in measured.items():
                 self.metrics.put(run["run_id"], f"test_{metric}", self.clock(), value)
-        return RunReference(run_id=run["run_id"], team=team, spec_uri=run["spec_uri"])
+        return RunReference(run_id=run["run_id"], team=team, spec_uri=self.spec_uri(run))
 
 
 def manifest(team: str = "vision", **changes: Any) -> dict[str, Any]:

@@ -41,12 +41,6 @@ def run_id(team: str, dataset: str, cause_key: str) -> str:
     return f"{team}-{dataset[:room].rstrip('-')}-{cause_key[:CAUSE_SUFFIX]}"
 
 
-def job_definition(stack: str, team: str, nodes: int) -> str:
-    """The Batch job definition of a team for `nodes` instances, without a revision."""
-    suffix = "training" if nodes == 1 else "training-multinode"
-    return f"{stack}-{team}-{suffix}"
-
-
 def package_group(stack: str, team: str) -> str:
     """The SageMaker model package group of a team."""
     return f"{stack}-{team}"

@@ -160,14 +160,6 @@ def spec_of(
     )
 
 
-def run_input(spec: RunSpec, stack: str) -> dict[str, Any]:
-    """The input of the `run` machine; it depends on the cause alone."""
-    return {
-        "run_id": spec.run_id,
-        "team": spec.team,
-        "cause_key": spec.cause.key,
-        "spec_uri": f"{spec.output_uri}run.json",
-        "nodes": spec.compute.nodes,
-        "job_definition": names.job_definition(stack, spec.team, spec.compute.nodes),
-        "attempt": 1,
-    }
+def prepared(spec: RunSpec) -> dict[str, Any]:
+    """What the `training` machine needs to start a run; the rest of the run's input follows from these names."""
+    return {"run_id": spec.run_id, "team": spec.team, "nodes": spec.compute.nodes}

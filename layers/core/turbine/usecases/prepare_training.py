@@ -26,8 +26,7 @@ from turbine.usecases.catalog import TEAMS_PREFIX, Catalog
 from turbine.usecases.refusals import Refusals, Slot
 from turbine.usecases.run_files import RunFiles
 
-# Step Functions passes at most 262,144 bytes between states; the rest is for the refusals.
-RUNS_MAX_BYTES = 210_000
+# Step Functions passes at most 262,144 bytes between states. A thousand runs take about 100,000 of them.
 REPLIED_REFUSALS_MAX = 50
 
 
@@ -45,7 +44,6 @@ class Wish(NamedTuple):
 class PrepareTraining:
     """The function `prepare_training`."""
 
-    stack: str
     data_bucket: str
     artifact_bucket: str
     store: ObjectStore
@@ -84,7 +82,7 @@ class PrepareTraining:
                 rejected.append(refusals.record(wish.slot, wish.team, faults))
                 continue
             self._record(spec, wish.slot.manifest_uri, execution_arn)
-            runs.append(run.run_input(spec, self.stack))
+            runs.append(run.prepared(spec))
         return _reply(cause_key, runs, rejected)
 
     def _is_stale(self, file: ManifestCause) -> bool:
@@ -115,9 +113,7 @@ class PrepareTraining:
     def _batch(self, file: ManifestCause, slot: Slot) -> list[Wish]:
         body = self._read(file, document.BATCH_SIZE_MAX_BYTES)
         entries = manifest.parse_batch(document.read_json(body, document.BATCH_SIZE_MAX_BYTES)).runs
-        wishes = [self._entry(file, slot, index, entry) for index, entry in enumerate(entries)]
-        self._check_reply_fits(wishes)
-        return wishes
+        return [self._entry(file, slot, index, entry) for index, entry in enumerate(entries)]
 
     def _entry(self, file: ManifestCause, slot: Slot, index: int, entry: dict[str, Any]) -> Wish:
         """One entry of a batch manifest; its faults are its own, named by its index."""
@@ -131,22 +127,6 @@ class PrepareTraining:
             return Wish(cause, own, team_name, manifest.parse(entry, None, self.data_bucket))
         except ManifestFaultyError as error:
             return Wish(cause, own, team_name, None, error.faults)
-
-    def _check_reply_fits(self, wishes: list[Wish]) -> None:
-        """Refuse a batch whose runs Step Functions could not pass on, before anything is written."""
-        sizes = [self._input_size(wish) for wish in wishes if wish.manifest is not None]
-        if sum(sizes) > RUNS_MAX_BYTES:
-            most = RUNS_MAX_BYTES // max(sizes)
-            problem = f"names {len(sizes)} runs, {sum(sizes)} bytes of input; {RUNS_MAX_BYTES} fit one execution"
-            raise ManifestFaultyError([fault("runs", problem, f"split it into files of at most {most} runs")])
-
-    def _input_size(self, wish: Wish) -> int:
-        assert wish.manifest is not None  # for the type checker: the caller has looked
-        run_id = names.run_id(wish.team, wish.manifest.dataset.name, wish.cause.key)
-        spec_uri = f"s3://{self.artifact_bucket}/{run.run_prefix(wish.team, run_id)}run.json"
-        fixed = len('{"run_id":"","team":"","cause_key":"","spec_uri":"","nodes":1,"job_definition":"","attempt":1},')
-        definition = names.job_definition(self.stack, wish.team, 2)
-        return fixed + sum(map(len, (run_id, wish.team, wish.cause.key, spec_uri, definition)))
 
     def _scheduled(self, firing: arrival.Firing, catalog: Catalog) -> Iterator[Wish]:
         """A wish for each team of a firing, made from the team's file."""
