@@ -7,7 +7,10 @@ import threading
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
+from botocore.model import ServiceModel
 
 from local_cloud import settings
 from local_cloud.accounts import SECRET_ACCESS_KEY, access_key_id
@@ -44,6 +47,20 @@ def _client(service: str, region: str, account: str, endpoint: str) -> Any:
     )
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
+def service_models() -> Loader:
+    """The one reader of botocore's service models in this process; each is a file of up to megabytes."""
+    return create_loader()
+
+
+@functools.cache
+def service_model(service: str) -> ServiceModel:
+    """A service's operations and shapes. Raises: botocore.exceptions.UnknownServiceError."""
+    return ServiceModel(service_models().load_service_model(service, "service-2"), service)
+
+
+@functools.cache
 def _session() -> boto3.session.Session:
-    return boto3.session.Session()
+    session = botocore.session.get_session()
+    session.register_component("data_loader", service_models())
+    return boto3.session.Session(botocore_session=session)

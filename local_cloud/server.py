@@ -37,6 +37,7 @@ from local_cloud.services import (
     awslambda,
     batch,
     cloudformation,
+    dispatch,
     dynamodb,
     ecr,
     events,
@@ -47,6 +48,7 @@ from local_cloud.services import (
 )
 
 SERVICES: tuple[ModuleType, ...] = (
+    dispatch,
     accounts,
     s3,
     dynamodb,

@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
+from local_cloud.aws_clients import service_model
 from local_cloud.cloudformation.errors import ResourceError, UnsupportedPropertyError
 
 
@@ -29,15 +29,10 @@ def to_request(service: str, operation: str, properties: Mapping[str, Any], type
 
 @functools.lru_cache(maxsize=256)
 def _input_shape(service: str, operation: str) -> Shape:
-    shape = _session().get_service_model(service).operation_model(operation).input_shape
+    shape = service_model(service).operation_model(operation).input_shape
     if shape is None:
         raise ValueError(f"{service} {operation} takes no parameters")
     return shape
-
-
-@functools.lru_cache(maxsize=1)
-def _session() -> botocore.session.Session:
-    return botocore.session.get_session()
 
 
 def _convert(shape: Shape, value: Any, type_name: str, path: str) -> Any:

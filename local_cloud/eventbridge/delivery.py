@@ -16,11 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from moto.utilities.arns import parse_arn
 
-from local_cloud.aws_clients import client
+from local_cloud.aws_clients import client, service_model
 
 _LOG = logging.getLogger("local_cloud.delivery")
 _POOL = ThreadPoolExecutor(max_workers=16, thread_name_prefix="delivery")
@@ -263,7 +262,7 @@ def _universal_operation(arn: str) -> tuple[str, Any]:
     sdk_name, _, action = arn.split(":aws-sdk:")[1].partition(":")
     service = _SDK_NAMES.get(sdk_name.lower(), sdk_name.lower())
     try:
-        model = botocore.session.get_session().get_service_model(service)
+        model = service_model(service)
         names = {name.lower(): name for name in model.operation_names}
         return service, model.operation_model(names[action.lower()])
     except (BotoCoreError, KeyError) as error:

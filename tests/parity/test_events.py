@@ -45,9 +45,7 @@ def received(client: Client, wait_until: Wait, url: str) -> dict[str, Any]:
     return message
 
 
-def test_an_event_starts_an_execution_with_a_transformed_input(
-    client: Client, role: str, wait_until: Wait
-) -> None:
+def test_an_event_starts_an_execution_with_a_transformed_input(client: Client, role: str, wait_until: Wait) -> None:
     name = f"machine-{uuid.uuid4().hex[:8]}"
     machine = client("stepfunctions").create_state_machine(
         name=name,
@@ -62,9 +60,7 @@ def test_an_event_starts_an_execution_with_a_transformed_input(
     target = {"Id": "m", "Arn": machine, "RoleArn": role, "InputTransformer": transformer}
     client("events").put_targets(Rule=name, Targets=[target])
     send(client, name, {"team": 'vi"sion', "n": 1})
-    executions = wait_until(
-        lambda: client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
-    )
+    executions = wait_until(lambda: client("stepfunctions").list_executions(stateMachineArn=machine)["executions"])
     started = client("stepfunctions").describe_execution(executionArn=executions[0]["executionArn"])
     assert json.loads(started["input"]) == {"team": 'team vi"sion', "detail": {"team": 'vi"sion', "n": 1}}
     assert len(executions) == 1

@@ -51,7 +51,7 @@ def resources(client: Client, name: str) -> dict[str, str]:
 
 
 def test_intrinsics_conditions_and_parameters_reach_the_resources(client: Client, name: str) -> None:
-    template = {
+    template: dict[str, Any] = {
         "Parameters": {
             "Names": {"Type": "CommaDelimitedList", "Default": "a,b"},
             "Days": {"Type": "Number", "Default": 14},
@@ -71,7 +71,9 @@ def test_intrinsics_conditions_and_parameters_reach_the_resources(client: Client
             "Logs": {
                 "Type": "AWS::Logs::LogGroup",
                 "Properties": {
-                    "LogGroupName": {"Fn::Sub": "/${AWS::StackName}/${Second}"},
+                    "LogGroupName": {
+                        "Fn::Sub": ["/${AWS::StackName}/${Second}", {"Second": {"Fn::Select": [1, {"Ref": "Names"}]}}]
+                    },
                     "RetentionInDays": {"Ref": "Days"},
                 },
                 "DependsOn": "Jobs",
@@ -83,9 +85,6 @@ def test_intrinsics_conditions_and_parameters_reach_the_resources(client: Client
             "Arn": {"Value": {"Fn::GetAtt": ["Jobs", "Arn"]}},
             "Hidden": {"Value": "x", "Condition": "Encrypted"},
         },
-    }
-    template["Resources"]["Logs"]["Properties"]["LogGroupName"] = {
-        "Fn::Sub": ["/${AWS::StackName}/${Second}", {"Second": {"Fn::Select": [1, {"Ref": "Names"}]}}]
     }
     stack = create(client, name, template)
     assert stack["StackStatus"] == "CREATE_COMPLETE", stack.get("StackStatusReason")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,18 +16,18 @@ Client = Callable[..., Any]
 WRITERS = 10
 
 
-def at_once(write: Callable[[int], Any]) -> list[str]:
-    """What ten writers at once are told: "ok" or the error's code."""
+def at_once(writes: Sequence[Callable[[], Any]]) -> list[str]:
+    """What writers at once are told: "ok" or the error's code."""
 
-    def attempt(number: int) -> str:
+    def attempt(write: Callable[[], Any]) -> str:
         try:
-            write(number)
+            write()
         except ClientError as error:
             return str(error.response["Error"]["Code"])
         return "ok"
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        return list(pool.map(attempt, range(WRITERS)))
+        return list(pool.map(attempt, writes))
 
 
 @pytest.fixture
@@ -51,12 +52,8 @@ def table(client: Client) -> str:
 
 def test_put_with_if_none_match_lets_one_of_ten_writers_win(client: Client, bucket: str) -> None:
     for attempt in range(5):
-        key = f"once-{attempt}"
-        told = at_once(
-            lambda number, key=key: client("s3").put_object(
-                Bucket=bucket, Key=key, Body=bytes([number]) * (1 << 20), IfNoneMatch="*"
-            )
-        )
+        put = functools.partial(client("s3").put_object, Bucket=bucket, Key=f"once-{attempt}", IfNoneMatch="*")
+        told = at_once([functools.partial(put, Body=bytes([number]) * (1 << 20)) for number in range(WRITERS)])
         assert sorted(told) == ["PreconditionFailed"] * (WRITERS - 1) + ["ok"]
 
 
@@ -71,7 +68,7 @@ def test_put_with_if_none_match_is_refused_while_the_object_exists(client: Clien
 
 
 def test_every_version_of_ten_writers_is_kept(client: Client, bucket: str) -> None:
-    at_once(lambda number: client("s3").put_object(Bucket=bucket, Key="k", Body=str(number).encode()))
+    at_once([functools.partial(client("s3").put_object, Bucket=bucket, Key="k", Body=b"x")] * WRITERS)
     versions = client("s3").list_object_versions(Bucket=bucket)["Versions"]
     assert len({version["VersionId"] for version in versions}) == WRITERS
 
@@ -101,13 +98,13 @@ def test_a_multipart_upload_is_one_object(client: Client, bucket: str) -> None:
 
 def test_a_conditional_put_item_lets_one_of_ten_writers_win(client: Client, table: str) -> None:
     for attempt in range(10):
-        told = at_once(
-            lambda number, attempt=attempt: client("dynamodb").put_item(
-                TableName=table,
-                Item={"pk": {"S": f"claim-{attempt}"}, "owner": {"S": str(number)}},
-                ConditionExpression="attribute_not_exists(pk)",
-            )
+        put = functools.partial(
+            client("dynamodb").put_item,
+            TableName=table,
+            Item={"pk": {"S": f"claim-{attempt}"}},
+            ConditionExpression="attribute_not_exists(pk)",
         )
+        told = at_once([put] * WRITERS)
         assert sorted(told) == ["ConditionalCheckFailedException"] * (WRITERS - 1) + ["ok"]
 
 
@@ -115,15 +112,15 @@ def test_a_compare_and_swap_lets_one_of_ten_writers_win(client: Client, table: s
     dynamodb = client("dynamodb")
     dynamodb.put_item(TableName=table, Item={"pk": {"S": "champion"}, "version": {"N": "0"}})
     for version in range(10):
-        told = at_once(
-            lambda _, version=version: dynamodb.update_item(
-                TableName=table,
-                Key={"pk": {"S": "champion"}},
-                UpdateExpression="SET version = :new",
-                ConditionExpression="version = :old",
-                ExpressionAttributeValues={":old": {"N": str(version)}, ":new": {"N": str(version + 1)}},
-            )
+        swap = functools.partial(
+            dynamodb.update_item,
+            TableName=table,
+            Key={"pk": {"S": "champion"}},
+            UpdateExpression="SET version = :new",
+            ConditionExpression="version = :old",
+            ExpressionAttributeValues={":old": {"N": str(version)}, ":new": {"N": str(version + 1)}},
         )
+        told = at_once([swap] * WRITERS)
         assert told.count("ok") == 1
 
 
@@ -147,7 +144,7 @@ def test_a_failed_transaction_undoes_only_itself(client: Client, table: str) -> 
         }
         dynamodb.transact_write_items(TransactItems=[{"Put": put}, {"Put": claim}])
 
-    told = at_once(write)
+    told = at_once([functools.partial(write, number) for number in range(WRITERS)])
     kept = {key for item in dynamodb.scan(TableName=table)["Items"] if "old" not in (key := item["pk"]["S"])}
     assert told == ["TransactionCanceledException", "ok"] * (WRITERS // 2)
     assert kept == {"taken"} | {f"other-{number}" for number in range(1, WRITERS, 2)}
