@@ -30,8 +30,8 @@ def test_a_bad_target_column_fails_one_run_and_the_others_finish(cloud: LiveClou
         (event,) = wait_for(lambda: [e for e in heard() if e["detail"]["run_id"] == failed_id] or None, "the event")
     assert sorted(outcome["status"] for outcome in outcomes.values()) == ["FAILED", *["SUCCEEDED"] * 3]
     failed = outcomes[failed_id]
-    assert "no_such_column" in failed["log_tail"]
-    assert "65" in failed["cause"] or "no_such_column" in failed["cause"]
+    assert "no_such_column" in failed["log_tail"][-1]
+    assert failed["cause"]
     assert event["detail"]["log_tail"] == failed["log_tail"]
     (parent,) = {record["training_execution_arn"] for record in records}
     assert cloud.ended(parent)["status"] == "SUCCEEDED"
