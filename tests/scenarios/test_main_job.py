@@ -10,11 +10,15 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from inference.payload import JSON_LINES, parse_rows, render
 from tests.scenarios.conftest import KeptDemo
 from tests.scenarios.live_cloud import LiveCloud
+from training.predictor import Predictor
 
 pytestmark = pytest.mark.xdist_group("scenarios")
 TEAMS = {"vision", "oncology", "endocrine", "winery"}
@@ -120,10 +124,6 @@ def test_a_fresh_dvc_pull_restores_the_model(demo: KeptDemo, tmp_path: Path) -> 
 @pytest.mark.parametrize("team", sorted(TEAMS))
 def test_the_registered_archive_gives_the_registered_metric(demo: KeptDemo, team: str, tmp_path: Path) -> None:
     """The archive that the registry names, run by hand on the pinned test split."""
-    import pyarrow.parquet as pq
-
-    from inference.model import LoadedModel
-
     champion = demo.cloud.item(f"TEAM#{team}", "CHAMPION")
     assert champion is not None
     package = demo.cloud.client("sagemaker").describe_model_package(ModelPackageName=champion["model_package_arn"])
@@ -136,9 +136,7 @@ def test_the_registered_archive_gives_the_registered_metric(demo: KeptDemo, team
         body = demo.cloud.read(f"s3://{shard['bucket']}/{shard['key']}")
         rows += pq.read_table(io.BytesIO(body)).to_pylist()
     test = [row for index, row in enumerate(rows) if _fraction(spec["split"]["salt"], index) < spec["split"]["test"]]
-    answers = LoadedModel.load(tmp_path).predict(
-        [{k: v for k, v in row.items() if k != spec["dataset"]["target"]} for row in test]
-    )
+    answers = _answers(tmp_path, test)
     labels = [row[spec["dataset"]["target"]] for row in test]
     predicted = [answer["prediction"] for answer in answers]
     metrics = demo.cloud.read_json(demo.cloud.run_uri(team, champion["run_id"], "metrics.json"))
@@ -152,6 +150,15 @@ def test_the_registered_archive_gives_the_registered_metric(demo: KeptDemo, team
         value = (sum((a - b) ** 2 for a, b in zip(labels, predicted, strict=True)) / len(labels)) ** 0.5
         registered = metrics["test"]["rmse"]
     assert value == pytest.approx(registered, rel=1e-6)
+
+
+def _answers(archive: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the container answers to these rows, line for line, without its server."""
+    predictor = Predictor.load(archive)
+    body = "".join(json.dumps({name: row[name] for name in predictor.features}) + "\n" for row in rows).encode()
+    predictions = predictor.predict(parse_rows(body, JSON_LINES, predictor.features))
+    classes = json.loads((archive / "config.json").read_text())["classes"]
+    return [json.loads(line) for line in render(predictions, classes, JSON_LINES).splitlines()]
 
 
 def _fraction(salt: str, row: int) -> float:
