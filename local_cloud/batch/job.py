@@ -261,7 +261,7 @@ class LocalJob:
         Source: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
         """
         variables = {
-            **container.aws_variables(self.account, self.region),
+            **container.aws_variables(self.account),
             "AWS_BATCH_JOB_ID": self.job_id,
             "AWS_BATCH_JOB_ATTEMPT": str(number),
             "AWS_BATCH_JQ_NAME": self.job_queue.name,

@@ -43,12 +43,13 @@ def environment(image: Image, given: Mapping[str, str], scratch: Path) -> dict[s
     return {**result, "HOME": str(home), "TMPDIR": str(temporary)}
 
 
-def aws_variables(account: str, region: str) -> dict[str, str]:
-    """What gives a container its role, its Region and this cloud's endpoint."""
+def aws_variables(account: str) -> dict[str, str]:
+    """What gives a container its role and this cloud's endpoint; a Region is the job definition's to give.
+
+    Source: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
+    """
     return {
         "AWS_ENDPOINT_URL": settings.current().endpoint,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_REGION": region,
         "AWS_ACCESS_KEY_ID": access_key_id(account),
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_EC2_METADATA_DISABLED": "true",

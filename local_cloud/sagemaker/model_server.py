@@ -61,14 +61,13 @@ class ModelServer:
         model_dir: Path,
         environment: Mapping[str, str],
         account: str,
-        region: str,
         log: LogStream,
         scratch: Path,
     ) -> None:
         self.port = _free_port()
         image = build(image_uri)
         variables = {
-            **container.aws_variables(account, region),
+            **container.aws_variables(account),
             **environment,
             "SM_MODEL_DIR": str(model_dir),
             "SAGEMAKER_BIND_TO_PORT": str(self.port),

@@ -200,9 +200,7 @@ class TransformJob:
             model_dir = self._fetch_model(s3, folder)
             container = self._model.primary_container
             variables = {**(container.get("Environment") or {}), **(self.request.get("Environment") or {})}
-            with ModelServer(
-                container["Image"], model_dir, variables, self.account, self.region, log, folder
-            ) as server:
+            with ModelServer(container["Image"], model_dir, variables, self.account, log, folder) as server:
                 for bucket, key, name in found:
                     self._transform_object(s3, server, bucket, key, name)
         finally:
