@@ -113,7 +113,8 @@ def lay_out(definition: Mapping[str, Any]) -> Layout:
         if edge.target in bus_x and _crosses(edge, set(tail))
     ]
     routes += [Route(edge, block.way(edge, boxes)) for block in columns for edge in block.edges]
-    width = max(box.right for box in boxes.values()) + MARGIN
+    rightmost = max(x for route in routes for x, _ in route.points) if routes else 0.0
+    width = max(rightmost, *(box.right for box in boxes.values())) + MARGIN
     height = max(box.bottom for box in boxes.values()) + MARGIN
     return Layout(width, height, boxes, routes, definition["StartAt"])
 

@@ -148,8 +148,9 @@ class Notifier(Protocol):
 
 
 class Execution(NamedTuple):
-    """A Step Functions execution, as far as an outcome needs it."""
+    """A Step Functions execution, as far as a record of its end needs it."""
 
+    status: str
     input: Mapping[str, Any]
     redrive_count: int
     error: str | None
@@ -160,7 +161,7 @@ class Executions(Protocol):
     """Step Functions executions."""
 
     def describe(self, execution_arn: str) -> Execution:
-        """The execution as it is now."""
+        """The execution as it is now. Raises: ExecutionMissingError."""
         ...
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from turbine.aws.clients import client
-from turbine.domain.errors import LogsUnavailableError
+from turbine.domain.errors import LogsUnavailableError, TryAgainError
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -60,5 +60,5 @@ class BatchJobLogs:
 def _unavailable(job: str) -> Iterator[None]:
     try:
         yield
-    except ClientError as error:
+    except (ClientError, TryAgainError) as error:  # an outcome is worth more than its log
         raise LogsUnavailableError(f"{job}: {error}") from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,23 +11,30 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from turbine.aws.clients import client
+from turbine.domain.errors import TryAgainError
 from turbine.ports import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import PutTypeDef
+    from mypy_boto3_dynamodb.type_defs import PutTypeDef, TransactWriteItemTypeDef
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
 ABSENT = "attribute_not_exists(pk)"
 
+# Why DynamoDB cancels a transaction whose conditions may well hold. botocore does not try these again.
+# Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8)
+
 
 class DynamoTable:
     """Fulfils `ports.Table`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._name = name
+        self._sleep = sleep
 
     @property
     def _dynamodb(self) -> DynamoDBClient:
@@ -81,15 +89,28 @@ class DynamoTable:
             replace["ConditionExpression"] = " AND ".join(wanted)
             replace["ExpressionAttributeNames"] = named
             replace["ExpressionAttributeValues"] = valued
-        try:
-            self._dynamodb.transact_write_items(TransactItems=[{"Put": replace}, {"Put": insert}])
-        except ClientError as error:
-            reasons = error.response.get("CancellationReasons", [])
-            # A conflict with a concurrent transaction is no answer: let the machine ask again.
-            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
-                return _lost(error, "TransactionCanceledException")
-            raise
-        return True
+        return self._transact([{"Put": replace}, {"Put": insert}])
+
+    def _transact(self, writes: list[TransactWriteItemTypeDef]) -> bool:
+        """Write all or, where a condition does not hold, none; False then.
+
+        A conflict with a concurrent transaction is no answer, so it is asked again a few times.
+        Raises: TryAgainError.
+        """
+        for pause_s in (*PAUSES_S, None):
+            try:
+                self._dynamodb.transact_write_items(TransactItems=writes)
+                return True
+            except ClientError as error:
+                reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+                if "ConditionalCheckFailed" in reasons:
+                    return False
+                if not reasons & BUSY:
+                    raise
+                if pause_s is None:
+                    raise TryAgainError(f"Table {self._name} is busy with other transactions: {error}") from error
+            self._sleep(pause_s)
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _conditional_put(self, item: Item, **condition: Any) -> bool:
         try:

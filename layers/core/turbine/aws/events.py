@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from turbine.aws.clients import client
-from turbine.domain.errors import EventRefusedError
+from turbine.domain.errors import EventRefusedError, TryAgainError
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 SOURCE = "turbine"
+
+# Source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
+BUSY = frozenset({"InternalFailure", "InternalException", "ThrottlingException"})
 
 
 class EventBridgeBus:
@@ -27,6 +30,6 @@ class EventBridgeBus:
         answer = events.put_events(Entries=[{**entry, "EventBusName": self._name}])  # type: ignore[typeddict-item]
         if answer["FailedEntryCount"]:  # PutEvents answers 200 all the same
             refused = answer["Entries"][0]
-            raise EventRefusedError(
-                f"{self._name} did not take {detail_type}: {refused.get('ErrorCode')} {refused.get('ErrorMessage')}"
-            )
+            code = refused.get("ErrorCode")
+            problem = f"{self._name} did not take {detail_type}: {code} {refused.get('ErrorMessage')}"
+            raise TryAgainError(problem) if code in BUSY else EventRefusedError(problem)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from turbine.aws.clients import client
-from turbine.domain.errors import ObjectForbiddenError, ObjectMissingError
+from turbine.domain.errors import ObjectForbiddenError, ObjectMissingError, TryAgainError
 from turbine.domain.uri import S3Uri
 from turbine.ports import ObjectInfo
 
@@ -85,8 +85,10 @@ class S3Store:
                 code = error.response["Error"]["Code"]
                 if code == "PreconditionFailed":
                     return False
-                if code != "ConditionalRequestConflict" or last:
+                if code != "ConditionalRequestConflict":
                     raise
+                if last:
+                    raise TryAgainError(f"{place} is being written by another call ({code})") from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def copy(self, source: S3Uri, target: S3Uri) -> None:
@@ -102,9 +104,11 @@ class S3Store:
 
 @contextmanager
 def _named(place: S3Uri, version_id: str | None = None) -> Iterator[None]:
-    """Say S3's refusals with the domain's errors."""
+    """Say S3's refusals, and a body that breaks off, with the domain's errors."""
     try:
         yield
+    except (HTTPClientError, IncompleteReadError) as error:
+        raise TryAgainError(f"{place} broke off while it was read: {error}") from error
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in MISSING or (version_id is not None and code in MISSING_VERSION):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from turbine.aws.clients import client
+from turbine.domain.errors import ExecutionMissingError
 from turbine.ports import Execution
 
 if TYPE_CHECKING:
@@ -17,8 +20,14 @@ class StateMachineExecutions:
 
     def describe(self, execution_arn: str) -> Execution:
         stepfunctions: SFNClient = client("stepfunctions")
-        described = stepfunctions.describe_execution(executionArn=execution_arn)
+        try:
+            described = stepfunctions.describe_execution(executionArn=execution_arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+                raise
+            raise ExecutionMissingError(f"Step Functions does not know {execution_arn}") from error
         return Execution(
+            status=described["status"],
             input=json.loads(described.get("input", "{}")),
             redrive_count=described.get("redriveCount", 0),
             error=described.get("error"),

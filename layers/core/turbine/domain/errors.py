@@ -20,6 +20,10 @@ class ManifestUnreadableError(TurbineError):
     """The pinned version of a manifest cannot be read (deleted, or not permitted)."""
 
 
+class TryAgainError(TurbineError):
+    """AWS was busy, failed by itself or could not be reached; the machines ask again."""
+
+
 class ObjectMissingError(TurbineError):
     """An object that was asked for by name is not in the store."""
 
@@ -50,6 +54,14 @@ class PackageMissingError(TurbineError):
 
 class ModelConflictError(TurbineError):
     """A SageMaker model of this name exists, but serves other artifacts."""
+
+
+class ExecutionMissingError(TurbineError):
+    """Step Functions does not know an execution (any more: it forgets them after 90 days)."""
+
+
+class ClaimLostError(TurbineError):
+    """Another execution has taken an inference over; this one must not publish what it made."""
 
 
 class PredictionCountError(TurbineError):

@@ -94,9 +94,9 @@ def test_a_model_is_made_once_and_never_taken_for_another(aws: None) -> None:
 def test_an_event_that_the_bus_refused_is_an_error(aws: None) -> None:
     EventBridgeBus("default").publish("ModelPromoted", {"team": "vision"})
     with Stubber(clients.client("events")) as stub:
-        refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow"}
+        refused = {"ErrorCode": "MalformedDetail", "ErrorMessage": "bad"}
         stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": [refused]})
-        with pytest.raises(EventRefusedError, match="ThrottlingException slow"):
+        with pytest.raises(EventRefusedError, match="MalformedDetail bad"):
             EventBridgeBus("default").publish("ModelPromoted", {})
 
 
