@@ -11,7 +11,13 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from turbine.domain.errors import EventRefusedError, LogsUnavailableError, ObjectForbiddenError, ObjectMissingError
+from turbine.domain.errors import (
+    EventRefusedError,
+    ExecutionMissingError,
+    LogsUnavailableError,
+    ObjectForbiddenError,
+    ObjectMissingError,
+)
 from turbine.domain.metrics import Point, floor_to
 from turbine.domain.registry import Approval, Package, PackageRequest
 from turbine.domain.uri import S3Uri, parse
@@ -258,6 +264,8 @@ class FakeExecutions:
     known: dict[str, Execution] = field(default_factory=dict)
 
     def describe(self, execution_arn: str) -> Execution:
+        if execution_arn not in self.known:
+            raise ExecutionMissingError(f"{execution_arn} is not known")
         return self.known[execution_arn]
 
 

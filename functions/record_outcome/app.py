@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from turbine import wiring
 from turbine.tracing import traced
-from turbine.usecases.record_outcome import StatusChange
+from turbine.usecases.status_change import StatusChange
 
 logger = Logger()
 metrics = Metrics()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 CAUSE_MAX = 4096
 LOG_LINES = 20
+LOG_LINE_MAX = 1000
+# A message holds at most 256 KB (SNS, EventBridge), an item 400 KB (DynamoDB).
+LOG_TAIL_MAX_BYTES = 16 * 1024
 TERMINAL = frozenset({"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"})
 
 
@@ -46,8 +50,28 @@ def short_cause(cause: str) -> str:
     """A cause that fits a record and a screen: a job's reason instead of its whole description."""
     job = failed_job(cause)
     if job is not None and job.reason:
-        return f"Batch job {job.job_id}: {job.reason}"
-    return cause if len(cause) <= CAUSE_MAX else cause[: CAUSE_MAX - 1] + "…"
+        cause = f"Batch job {job.job_id}: {job.reason}"
+    return _cut(cause, CAUSE_MAX)
+
+
+def short_tail(lines: Sequence[str]) -> list[str]:
+    """A log's last lines, each cut, and as many as fit a message.
+
+    A line is measured as JSON without anything but ASCII, which is the longest that it is ever written.
+    """
+    kept: list[str] = []
+    room = LOG_TAIL_MAX_BYTES
+    for line in reversed(lines):
+        short = _cut(line, LOG_LINE_MAX)
+        room -= len(json.dumps(short))
+        if room < 0:
+            break
+        kept.append(short)
+    return kept[::-1]
+
+
+def _cut(text: str, max_characters: int) -> str:
+    return text if len(text) <= max_characters else text[: max_characters - 1] + "…"
 
 
 def _reason(described: dict[str, Any]) -> str:

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from turbine.aws import clients
 from turbine.aws.s3 import S3Store
-from turbine.domain.errors import ObjectForbiddenError, ObjectMissingError
+from turbine.domain.errors import ObjectForbiddenError, ObjectMissingError, TryAgainError
 from turbine.domain.uri import S3Uri
 
 
@@ -52,7 +51,7 @@ def test_a_conflict_with_a_write_under_way_is_tried_again(bucket: str) -> None:
         assert S3Store().put_if_absent(S3Uri(bucket, "a"), b"x") is False
         for _ in range(3):
             stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
-        with pytest.raises(ClientError, match="ConditionalRequestConflict"):
+        with pytest.raises(TryAgainError, match="ConditionalRequestConflict"):
             S3Store().put_if_absent(S3Uri(bucket, "a"), b"x")
         stub.assert_no_pending_responses()
 

@@ -8,7 +8,8 @@ import pytest
 from tests.fakes import FakeExecutions, FakeLogs, FakeNotifier
 from tests.unit.turbine.arrange import World
 from turbine.ports import Execution
-from turbine.usecases.record_outcome import RecordOutcome, StatusChange
+from turbine.usecases.record_outcome import RecordOutcome
+from turbine.usecases.status_change import StatusChange
 
 RUN = "vision-digits-0123456789ab"
 ARN = f"arn:aws:states:us-east-1:123456789012:execution:turbine-run:{RUN}"
@@ -121,7 +122,7 @@ def test_a_status_that_is_no_end_is_not_recorded(listener: Listener, status: str
 
 
 def test_what_the_event_does_not_say_is_asked_for(listener: Listener) -> None:
-    listener.executions.known[ARN] = Execution(INPUT, 2, "States.TaskFailed", BATCH_CAUSE)
+    listener.executions.known[ARN] = Execution("FAILED", INPUT, 2, "States.TaskFailed", BATCH_CAUSE)
     listener.logs.lines["job-1"] = ["the end"]
     assert listener.hear("FAILED", redrive=None, input=None)
     assert (listener.outcome["attempt"], listener.outcome["error"]) == (2, "States.TaskFailed")
@@ -140,3 +141,32 @@ def test_a_cut_cause_still_gives_the_job_and_an_unreadable_log_loses_no_outcome(
     assert listener.hear("FAILED", error="States.TaskFailed", cause=BATCH_CAUSE[:30] + "x" * 9000)
     assert "cannot be read" in listener.outcome["log_tail"][0] and "job-1" in listener.outcome["log_tail"][0]
     assert len(listener.outcome["cause"]) <= 4096
+
+
+def test_only_the_claims_owner_is_heard(listener: Listener) -> None:
+    """A duplicate ends SUCCEEDED at once: it must neither close a running run nor mend a failed one."""
+    listener.table.put({"pk": f"RUN#{RUN}", "sk": "CLAIM", "owner": ARN, "fencing": 1})
+    duplicate = {"executionArn": f"{ARN}-again", "stopDate": 1_795_000_900_000}
+    assert not listener.hear("SUCCEEDED", event_id="early", **duplicate)
+    assert listener.table.get(f"RUN#{RUN}", "OUTCOME") is None
+    assert listener.hear("FAILED", event_id="own", error="E", cause="c")
+    assert not listener.hear("SUCCEEDED", event_id="late", **duplicate)
+    assert listener.outcome["status"] == "FAILED"
+    assert len(listener.notifier.messages) == 1
+
+
+def test_a_log_of_long_lines_fits_every_message(listener: Listener) -> None:
+    listener.logs.lines["job-1"] = [f"{n}\u2603" + "\x00" * 50_000 for n in range(20)]
+    assert listener.hear("FAILED", error="States.TaskFailed", cause=BATCH_CAUSE.replace("Essential", "E" * 9000))
+    tail = listener.outcome["log_tail"]
+    assert tail[-1].startswith("19\u2603") and all(len(line) <= 1000 for line in tail)
+    ((_, message),) = listener.notifier.messages
+    assert len(json.dumps(message["log_tail"])) <= 16_500
+    assert len(message["cause"]) <= 4096
+
+
+def test_a_log_of_ordinary_lines_stays_whole(listener: Listener) -> None:
+    lines = ["x" * 200] * 20
+    listener.logs.lines["job-1"] = lines
+    assert listener.hear("FAILED", error="States.TaskFailed", cause=BATCH_CAUSE)
+    assert listener.outcome["log_tail"] == lines
