@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 from turbine.domain.rejection import WHOLE_FILE, ManifestFaultyError, fault
@@ -16,7 +17,7 @@ def read_json(body: bytes, size_max_bytes: int = SIZE_MAX_BYTES) -> Any:
     """Parse one JSON document.
 
     Raises: ManifestFaultyError when it is too large or too deep, is not UTF-8 or not JSON, names a
-    key twice, or holds NaN or an infinity.
+    key twice, or holds NaN, a number that no float can hold, or half a surrogate pair.
     """
     if len(body) > size_max_bytes:
         raise too_large(len(body), size_max_bytes)
@@ -27,7 +28,11 @@ def read_json(body: bytes, size_max_bytes: int = SIZE_MAX_BYTES) -> Any:
     if _depth(text) > DEPTH_MAX:
         raise _refused(f"is nested more than {DEPTH_MAX} levels deep", "flatten it (docs/schemas)")
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        document = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_number
+        )
+        _check_text(json.dumps(document, ensure_ascii=False))
+        return document
     except json.JSONDecodeError as error:
         raise _refused(
             f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
@@ -71,6 +76,7 @@ def _depth(text: str) -> int:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
+    _check_text("".join(document))
     if len(document) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
@@ -80,6 +86,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise _refused(f"holds {name}, which is not JSON", f"replace {name} by a number or null")
+
+
+def _finite_number(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise _refused(f"holds {digits[:40]}, which is more than a number can be", "use smaller numbers")
+    return number
+
+
+def _check_text(text: str) -> None:
+    """JSON may escape what is no text at all: one half of a surrogate pair, which no UTF-8 can carry on."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        problem = f"holds \\u{ord(error.object[error.start]):04x}, half of a surrogate pair"
+        raise _refused(problem, "write the character itself, in UTF-8") from error
 
 
 def _refused(problem: str, mend: str) -> ManifestFaultyError:

@@ -20,6 +20,7 @@ DATASET_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 # Suffixes for the champion's version and for attempts must still fit in 63 characters.
 RUN_ID_MAX = 48
 CAUSE_SUFFIX = 12
+TRANSFORM_NAME_MAX = 54
 
 Team = Annotated[str, StringConstraints(pattern=TEAM_PATTERN)]
 DatasetName = Annotated[str, StringConstraints(pattern=DATASET_PATTERN)]
@@ -27,7 +28,7 @@ DatasetName = Annotated[str, StringConstraints(pattern=DATASET_PATTERN)]
 
 def is_team(name: str) -> bool:
     """Whether `name` may be a team's name."""
-    return re.match(TEAM_PATTERN, name) is not None
+    return re.fullmatch(TEAM_PATTERN, name) is not None
 
 
 def digest(parts: Sequence[str | int]) -> str:
@@ -49,6 +50,16 @@ def package_group(stack: str, team: str) -> str:
 def inference_id(run: str, champion_version: int) -> str:
     """One promotion causes one inference: a run promoted again (a rollback) gets another id."""
     return f"{run}-c{champion_version}"
+
+
+def transform_name(inference: str, fencing: int) -> str:
+    """What an inference's transform jobs are named by: another name for whoever took it over.
+
+    At most 54 characters, so that redrive and try still fit in 63.
+    """
+    if fencing == 1:
+        return inference
+    return f"{inference[: TRANSFORM_NAME_MAX - 13].rstrip('-')}-{digest([inference, fencing])[:12]}"
 
 
 def model_name(stack: str, team: str, version: int, model_data_uri: str, image: str) -> str:
