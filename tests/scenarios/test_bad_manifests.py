@@ -24,23 +24,27 @@ def _at(cloud: LiveCloud, uri: str) -> dict[str, Any]:
     return winery(cloud, dataset=_dataset(cloud, source={"type": "s3", "uri": uri}))
 
 
-BAD: dict[str, tuple[Callable[[LiveCloud], bytes | dict[str, Any]], str]] = {
-    "not_json": (lambda cloud: b"team: winery", ""),
-    "too_large": (lambda cloud: winery(cloud) | {"note": "x" * 70_000}, ""),
-    "unknown_field": (lambda cloud: winery(cloud, recepi={"name": "x"}), "recepi"),
-    "unknown_recipe": (lambda cloud: winery(cloud, recipe={"name": "tabular_clasifier"}), "recipe.name"),
-    "other_team": (lambda cloud: winery(cloud, team="vision"), "team"),
+# What is dropped, the field that is named, and a word of the problem or its mend.
+BAD: dict[str, tuple[Callable[[LiveCloud], bytes | dict[str, Any]], str, str]] = {
+    "not_json": (lambda cloud: b"team: winery", "(file)", "is not JSON"),
+    "too_large": (lambda cloud: json.dumps(winery(cloud)).encode() + b" " * 70_000, "(file)", "65536"),
+    "unknown_field": (lambda cloud: winery(cloud, recepi={"name": "x"}), "recepi", "not a known field"),
+    "unknown_recipe": (lambda cloud: winery(cloud, recipe={"name": "clasifier"}), "recipe.name", "clasifier"),
+    "other_team": (lambda cloud: winery(cloud, team="vision"), "team", "winery"),
     "other_bucket": (
         lambda cloud: _at(cloud, "s3://somebody-elses-bucket/datasets/winery/"),
         "dataset.source.uri",
+        "somebody-elses-bucket",
     ),
     "other_teams_data": (
         lambda cloud: _at(cloud, f"s3://{cloud.outputs['DataBucketName']}/datasets/vision/digits/v1/"),
         "dataset.source.uri",
+        "datasets/winery/",
     ),
     "points_at_nothing": (
         lambda cloud: _at(cloud, f"s3://{cloud.outputs['DataBucketName']}/datasets/winery/none/"),
         "dataset.source.uri",
+        "no .parquet",
     ),
 }
 
@@ -48,7 +52,7 @@ BAD: dict[str, tuple[Callable[[LiveCloud], bytes | dict[str, Any]], str]] = {
 @pytest.mark.parametrize("kind", BAD)
 def test_it_starts_no_run_and_names_the_field_the_cause_and_the_mend(demo: KeptDemo, kind: str) -> None:
     cloud = demo.cloud
-    make, field = BAD[kind]
+    make, field, word = BAD[kind]
     runs_before = {run["run_id"] for run in cloud.of_kind("run")}
     name = f"{kind}-{uuid.uuid4().hex[:8]}.json"
     key = f"manifests/winery/{name}"
@@ -60,8 +64,9 @@ def test_it_starts_no_run_and_names_the_field_the_cause_and_the_mend(demo: KeptD
 
         rejection = wait_for(look, f"the refusal of {name}")
         (event,) = wait_for(lambda: [e for e in heard() if name in e["detail"]["manifest_uri"]] or None, "its event")
-    assert field in rejection["field"]
-    assert rejection["problem"] and rejection["mend"]
+    assert rejection["field"] == field
+    assert rejection["mend"]
+    assert word in f"{rejection['problem']} {rejection['mend']}"
     for told in ("field", "problem", "mend"):
         assert event["detail"][told] == rejection[told]
     assert {run["run_id"] for run in cloud.of_kind("run")} == runs_before

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
+from collections.abc import Iterator
 
 import pytest
+import yaml
 
+from tests.scenarios.conftest import ROOT
 from tests.scenarios.live_cloud import LiveCloud, wait_for
 from tests.scenarios.manifests import clone_finished_run
 
 pytestmark = pytest.mark.xdist_group("scenarios")
+MACHINE = yaml.safe_load((ROOT / "state_machines/run.asl.yaml").read_text())
+TASKS = [name for name, state in MACHINE["States"].items() if state["Type"] == "Task"]
+# Those that a run stays in for long enough to be stopped in the middle of the real work.
 STATES = ["TrainOnOneNode", "PublishArtifacts", "CompareModels", "RegisterModel", "Promote"]
 
 
@@ -31,16 +38,39 @@ def test_a_stopped_execution_has_an_outcome(cloud: LiveCloud, botany: str, state
     assert outcome["error"] == "Tested"
 
 
-def test_a_machine_that_times_out_has_an_outcome(cloud: LiveCloud, botany: str) -> None:
-    clone_id = f"botany-late-{uuid.uuid4().hex[:12]}"
-    machine_input = clone_finished_run(cloud, "botany", botany, clone_id, publish_metrics=True)
+@pytest.mark.parametrize("state", TASKS)
+@pytest.mark.parametrize("ending", ["ABORTED", "TIMED_OUT"])
+def test_whatever_state_an_execution_ends_in_its_outcome_is_recorded(cloud: LiveCloud, state: str, ending: str) -> None:
+    """The deployed definition, started at `state`, where a wait stands in for the task."""
+    run_id = f"botany-ends-{uuid.uuid4().hex[:12]}"
+    with _waiting_in(cloud, state, timeout_s=1 if ending == "TIMED_OUT" else 60):
+        arn = cloud.start("RunMachineArn", {"run_id": run_id, "team": "botany", "attempt": 1}, run_id)
+        if ending == "ABORTED":
+            _stop_in(cloud, arn, state)
+        assert cloud.ended(arn)["status"] == ending
+    assert cloud.outcome(run_id)["status"] == ending
+
+
+@contextlib.contextmanager
+def _waiting_in(cloud: LiveCloud, state: str, timeout_s: int) -> Iterator[None]:
+    """While open, the deployed machine starts at `state` and waits there."""
     stepfunctions, machine = cloud.client("stepfunctions"), cloud.outputs["RunMachineArn"]
-    definition = stepfunctions.describe_state_machine(stateMachineArn=machine)["definition"]
-    impatient = json.loads(definition) | {"TimeoutSeconds": 1}
-    stepfunctions.update_state_machine(stateMachineArn=machine, definition=json.dumps(impatient))
+    deployed = stepfunctions.describe_state_machine(stateMachineArn=machine)["definition"]
+    waiting = json.loads(deployed) | {"StartAt": state, "TimeoutSeconds": timeout_s}
+    states = waiting["States"]
+    states[state] = {"Type": "Wait", "Seconds": 60, "Next": states[state]["Next"]}
+    reached: set[str] = set()
+    todo = [state]
+    while todo:
+        name = todo.pop()
+        if name not in reached:
+            reached.add(name)
+            there = states[name]
+            todo += [branch["Next"] for branch in (*there.get("Choices", []), *there.get("Catch", []))]
+            todo += [there[key] for key in ("Next", "Default") if key in there]
+    waiting["States"] = {name: there for name, there in states.items() if name in reached}
+    stepfunctions.update_state_machine(stateMachineArn=machine, definition=json.dumps(waiting))
     try:
-        arn = cloud.start("RunMachineArn", machine_input, clone_id)
-        assert cloud.ended(arn)["status"] == "TIMED_OUT"
+        yield
     finally:
-        stepfunctions.update_state_machine(stateMachineArn=machine, definition=definition)
-    assert cloud.outcome(clone_id)["status"] == "TIMED_OUT"
+        stepfunctions.update_state_machine(stateMachineArn=machine, definition=deployed)
