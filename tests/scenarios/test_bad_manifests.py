@@ -44,7 +44,7 @@ BAD: dict[str, tuple[Callable[[LiveCloud], bytes | dict[str, Any]], str, str]] =
     "points_at_nothing": (
         lambda cloud: _at(cloud, f"s3://{cloud.outputs['DataBucketName']}/datasets/winery/none/"),
         "dataset.source.uri",
-        "no .parquet",
+        "a .parquet shard",
     ),
 }
 
