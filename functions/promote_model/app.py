@@ -26,5 +26,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     reply = wiring.promote_model()(promotion)
     metrics.add_dimension("Status", reply["status"])
     metrics.add_metric("Promotions", MetricUnit.Count, 1)
-    logger.info("promotion done", status=reply["status"], champion_version=reply["champion_version"])
+    logger.info(
+        "promotion done",
+        status=reply["status"],
+        champion_version=reply["champion_version"],
+        is_current=reply["is_current"],
+    )
     return reply

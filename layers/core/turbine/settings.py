@@ -28,6 +28,7 @@ class PrepareTrainingSettings:
 class PublishArtifactsSettings:
     artifact_bucket: str
     training_image_uri: str
+    event_bus_name: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class PrepareInferenceSettings:
 class PublishPredictionsSettings:
     prediction_table_name: str
     event_bus_name: str
+
+
+@dataclass(frozen=True)
+class CloseInferenceSettings:
+    prediction_table_name: str
 
 
 @dataclass(frozen=True)

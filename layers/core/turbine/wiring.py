@@ -1,7 +1,7 @@
 """The one place where use cases meet AWS.
 
 Imports stand inside the functions on purpose: a Lambda pays at its cold start for the use case and
-the services it has, not for those of the seven others. No client is made here, and none at import.
+the services it has, not for those of the others. No client is made here, and none at import.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from turbine import settings
 
 if TYPE_CHECKING:
     from turbine.ports import DataVersioning
+    from turbine.usecases.close_inference import CloseInference
     from turbine.usecases.compare_models import CompareModels
     from turbine.usecases.prepare_inference import PrepareInference
     from turbine.usecases.prepare_training import PrepareTraining
@@ -49,6 +50,7 @@ def prepare_training() -> PrepareTraining:
 
 def publish_artifacts(versioning: DataVersioning) -> PublishArtifacts:
     """DVC is the caller's to import: only one function's layer has it."""
+    from turbine.aws.events import EventBridgeBus
     from turbine.aws.s3 import S3Store
     from turbine.usecases.publish_artifacts import PublishArtifacts
 
@@ -58,6 +60,7 @@ def publish_artifacts(versioning: DataVersioning) -> PublishArtifacts:
         training_image_uri=given.training_image_uri,
         store=S3Store(),
         versioning=versioning,
+        bus=EventBridgeBus(given.event_bus_name),
         clock=now,
     )
 
@@ -119,6 +122,7 @@ def prepare_inference() -> PrepareInference:
     from turbine.aws.events import EventBridgeBus
     from turbine.aws.s3 import S3Store
     from turbine.aws.sagemaker import TransformModels
+    from turbine.aws.stepfunctions import StateMachineExecutions
     from turbine.usecases.prepare_inference import PrepareInference
 
     given = settings.load(settings.PrepareInferenceSettings)
@@ -130,6 +134,7 @@ def prepare_inference() -> PrepareInference:
         store=S3Store(),
         table=DynamoTable(given.prediction_table_name),
         models=TransformModels(given.model_role_arn),
+        executions=StateMachineExecutions(),
         bus=EventBridgeBus(given.event_bus_name),
         clock=now,
     )
@@ -149,6 +154,16 @@ def publish_predictions() -> PublishPredictions:
         bus=EventBridgeBus(given.event_bus_name),
         clock=now,
     )
+
+
+@cache
+def close_inference() -> CloseInference:
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.stepfunctions import StateMachineExecutions
+    from turbine.usecases.close_inference import CloseInference
+
+    given = settings.load(settings.CloseInferenceSettings)
+    return CloseInference(table=DynamoTable(given.prediction_table_name), executions=StateMachineExecutions())
 
 
 @cache

@@ -220,6 +220,16 @@ def test_an_outcome_is_recorded(account: None) -> None:
     assert item["status"] == {"S": "SUCCEEDED"} and item["announced"] == {"BOOL": True}
 
 
+def test_a_failed_inference_is_closed(account: None) -> None:
+    put(DATA, "datasets/vision/digits/unlabelled/a.jsonl", b'{"id": 1}\n')
+    prepared = invoke("prepare_inference")
+    assert invoke("close_inference") == {"closed": True}
+    key = {"pk": {"S": "TEAM#vision"}, "sk": {"S": f"INFERENCE#{prepared['inference_id']}"}}
+    item = boto3.client("dynamodb").get_item(TableName="prediction", Key=key)["Item"]
+    assert (item["status"], item["error"]) == ({"S": "FAILED"}, {"S": "SageMaker.ResourceLimitExceededException"})
+    assert invoke("close_inference") == {"closed": False}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_missing_variable_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ENVIRONMENT:

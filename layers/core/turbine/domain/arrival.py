@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from turbine.domain.cause import ManifestCause, manifest_cause
 from turbine.domain.errors import EventNotUnderstoodError
+from turbine.domain.rejection import KEY, ManifestFaultyError, fault
 
 BATCH_FOLDER = "_batch"
 
@@ -82,9 +83,17 @@ def fired(event: dict[str, Any]) -> Firing:
         ) from error
 
 
-def key_of(object_key: str, root: str) -> DroppedKey:
-    """Take a dropped object's key apart. Raises: EventNotUnderstoodError for any other place."""
-    parts = object_key.split("/")
-    if len(parts) != 3 or parts[0] != root or not parts[2].endswith(".json"):
-        raise EventNotUnderstoodError(f"{object_key} is not {root}/<team>/<name>.json; correct the rule.")
+def key_of(file: ManifestCause, root: str) -> DroppedKey:
+    """Take a dropped object's key apart.
+
+    Raises: ManifestFaultyError for a key at another depth, which whoever dropped it mends;
+    EventNotUnderstoodError for any other place, which is the rule's fault.
+    """
+    parts = file.object_key.split("/")
+    if parts[0] != root or not parts[-1].endswith(".json"):
+        raise EventNotUnderstoodError(f"{file.object_key} is not {root}/<team>/<name>.json; correct the rule.")
+    if len(parts) != 3 or not parts[1]:
+        problem = f"is {file.object_key}, which names no team: it must be {root}/<team>/<name>.json"
+        mend = f"drop it below its team: aws s3 cp FILE s3://{file.bucket}/{root}/<team>/FILE"
+        raise ManifestFaultyError([fault(KEY, problem, mend)])
     return DroppedKey(*parts)

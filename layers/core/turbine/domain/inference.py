@@ -27,19 +27,32 @@ class PreparedInference(Record):
     split_type: Literal["Line"] = "Line"
     output_prefix_uri: str
     label_key: str | None
+    # Transform jobs are named `<transform_name>-r<redrive>-t<try>`; their names are unique for ever.
+    transform_name: str
+    fencing: int
 
 
-class PromotedModel(Record):
-    """The detail of `ModelPromoted`, as the prediction side keeps it."""
+class ClaimedModel(Record):
+    """What an inference's claim pins of the model it runs."""
 
     team: str
     run_id: str
-    model_package_arn: str
     model_version: int
     model_data_uri: str
     champion_version: int
+
+
+class PromotedModel(ClaimedModel):
+    """The detail of `ModelPromoted`, as the prediction side keeps it."""
+
+    model_package_arn: str
     promotion_id: str
     inference: InferenceInput | None
+
+
+def execution_key(execution_arn: str) -> tuple[str, str]:
+    """The item that says which inference an execution may own; its end is reported by its ARN only."""
+    return f"EXECUTION#{execution_arn}", "INFERENCE"
 
 
 class Evaluation:

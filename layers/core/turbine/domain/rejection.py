@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 WHOLE_FILE = "(file)"
+KEY = "(key)"
 
 # A reply travels through Step Functions with up to 1,000 refusals: each text is cut.
 TEXT_MAX = 240

@@ -52,10 +52,15 @@ class Rule(Part):
 
 
 class Budget(Part):
-    """What a team may spend, and what an hour of an instance costs it where that is not the list price."""
+    """What a run may spend, and what an hour of an instance costs the team where that is not the list price.
+
+    `max_cost_usd_per_week` is accepted and kept, but not enforced yet.
+    """
 
     max_cost_usd_per_run: Positive
-    max_cost_usd_per_week: Positive | None = None
+    max_cost_usd_per_week: Annotated[
+        Positive | None, Field(description="Not enforced yet: only the cost of each run is checked.")
+    ] = None
     instance_usd_per_hour: Positive | None = None
 
 

@@ -1,7 +1,7 @@
 """Turn a promotion, or a dropped inference manifest, into one Batch Transform that may start.
 
 The prediction side may be another account: of the training side it knows only the `ModelPromoted`
-events, whose newest it keeps as the team's champion.
+events, whose newest it keeps as the team's champion; an older one that comes late starts nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from turbine.domain.errors import (
     ObjectForbiddenError,
     ObjectMissingError,
 )
-from turbine.domain.inference import CONTENT_TYPES, PreparedInference, PromotedModel
+from turbine.domain.inference import CONTENT_TYPES, ClaimedModel, PreparedInference, PromotedModel
 from turbine.domain.manifest import InferenceInput
 from turbine.domain.rejection import ManifestFaultyError, fault
 from turbine.domain.uri import S3Uri
-from turbine.ports import Clock, EventBus, Item, ModelHost, ObjectStore, Table
+from turbine.ports import Clock, EventBus, Executions, ModelHost, ObjectStore, Table
+from turbine.usecases.claims import Claims
 from turbine.usecases.refusals import Refusals, Slot
 
 
@@ -36,6 +37,7 @@ class PrepareInference:
     store: ObjectStore
     table: Table
     models: ModelHost
+    executions: Executions
     bus: EventBus
     clock: Clock
 
@@ -51,16 +53,22 @@ class PrepareInference:
         raise EventNotUnderstoodError("The input is neither a ModelPromoted nor an 'Object Created' event.")
 
     def _promoted(self, model: PromotedModel, execution_arn: str) -> dict[str, Any]:
-        champion = {"pk": f"TEAM#{model.team}", "sk": "CHAMPION", **model.model_dump(mode="json")}
-        self.table.put_newer(champion, "champion_version")
         inference_id = names.inference_id(model.run_id, model.champion_version)
+        champion = {"pk": f"TEAM#{model.team}", "sk": "CHAMPION", **model.model_dump(mode="json")}
+        if not self.table.put_newer(champion, "champion_version"):
+            newest = (self.table.get(champion["pk"], "CHAMPION") or champion)["champion_version"]
+            owned = self._claims(execution_arn).owns(model.team, inference_id)
+            if newest > model.champion_version and not owned:
+                reason = f"champion {model.champion_version} of {model.team} was succeeded by champion {newest}"
+                return self._skip(model, inference_id, execution_arn, reason)
         if model.inference is None:
             return self._skip(model, inference_id, execution_arn, "the run's manifest names no inference input")
         return self._claimed(model, inference_id, model.inference, execution_arn)
 
     def _dropped(self, file: ManifestCause, execution_arn: str) -> dict[str, Any]:
-        team = arrival.key_of(file.object_key, "inference").folder
+        team = ""
         try:
+            team = arrival.key_of(file, "inference").folder
             given = manifest.parse_inference(document.read_json(self._read(file)), team, self.data_bucket)
             self._check_input(given.input)
         except ManifestFaultyError as error:
@@ -74,12 +82,14 @@ class PrepareInference:
         return self._claimed(PromotedModel.model_validate(item), inference_id, given.input, execution_arn)
 
     def _claimed(
-        self, model: PromotedModel, inference_id: str, given: InferenceInput, execution_arn: str
+        self, champion: PromotedModel, inference_id: str, given: InferenceInput, execution_arn: str
     ) -> dict[str, Any]:
-        """Claim the inference for this execution and create its model; skip what another one claimed."""
-        owner = self._claim(model, inference_id, execution_arn, "RUNNING")
-        if owner != execution_arn:
-            return {"skip": True, "reason": f"{inference_id} belongs to {owner}"}
+        """Claim the inference for this execution and create its model; skip what another one works on."""
+        claim = self._claims(execution_arn).take(champion, inference_id)
+        if claim["owner"] != execution_arn:
+            return {"skip": True, "reason": f"{inference_id} belongs to {claim['owner']} ({claim['status']})"}
+        # What the claim pinned, not who is champion by now: a retry must not change the model under way.
+        model = ClaimedModel.model_validate(claim)
         image = self.inference_image_uri
         name = names.model_name(self.stack, model.team, model.model_version, model.model_data_uri, image)
         environment = {"TURBINE_TEAM": model.team, "TURBINE_RUN_ID": model.run_id}
@@ -96,29 +106,16 @@ class PrepareInference:
             content_type=CONTENT_TYPES[given.format],
             output_prefix_uri=f"s3://{self.prediction_bucket}/{folder}",
             label_key=given.labels,
+            transform_name=names.transform_name(inference_id, claim["fencing"]),
+            fencing=claim["fencing"],
         ).model_dump(mode="json")
 
     def _skip(self, model: PromotedModel, inference_id: str, execution_arn: str, reason: str) -> dict[str, Any]:
-        self._claim(model, inference_id, execution_arn, "SKIPPED", error=reason)
+        self._claims(execution_arn).skip(model, inference_id, reason)
         return {"skip": True, "reason": reason}
 
-    def _claim(self, model: PromotedModel, inference_id: str, execution_arn: str, status: str, **more: str) -> str:
-        """Insert the inference's item; answer who owns it, which is this execution when it is new."""
-        item: Item = {
-            "pk": f"TEAM#{model.team}",
-            "sk": f"INFERENCE#{inference_id}",
-            "inference_id": inference_id,
-            "run_id": model.run_id,
-            "champion_version": model.champion_version,
-            "model_version": model.model_version,
-            "owner": execution_arn,
-            "status": status,
-            "created_at": self.clock().isoformat(timespec="milliseconds"),
-            **more,
-        }
-        if self.table.insert(item):
-            return execution_arn
-        return str((self.table.get(item["pk"], item["sk"]) or item)["owner"])
+    def _claims(self, execution_arn: str) -> Claims:
+        return Claims(self.table, self.executions, self.clock, execution_arn)
 
     def _check_input(self, given: InferenceInput) -> None:
         for field, place in (("input.uri", given.uri), ("input.labels", given.labels)):

@@ -100,15 +100,17 @@ class PrepareTraining:
 
     def _dropped(self, file: ManifestCause) -> list[Wish]:
         """The wishes in a dropped file."""
-        folder = arrival.key_of(file.object_key, "manifests").folder
         slot = Slot(file.key, None, file.uri)
+        team_name = ""
         try:
+            folder = arrival.key_of(file, "manifests").folder
             if folder == BATCH_FOLDER:
                 return self._batch(file, slot)
-            parsed = manifest.parse(document.read_json(self._read(file)), folder, self.data_bucket)
+            team_name = folder
+            parsed = manifest.parse(document.read_json(self._read(file)), team_name, self.data_bucket)
         except ManifestFaultyError as error:
-            return [Wish(file, slot, "" if folder == BATCH_FOLDER else folder, None, error.faults)]
-        return [Wish(file, slot, folder, parsed)]
+            return [Wish(file, slot, team_name, None, error.faults)]
+        return [Wish(file, slot, team_name, parsed)]
 
     def _batch(self, file: ManifestCause, slot: Slot) -> list[Wish]:
         body = self._read(file, document.BATCH_SIZE_MAX_BYTES)

@@ -1,7 +1,8 @@
 """Make a run its team's champion by compare-and-swap; the only writer of a champion.
 
-The same promotion asked again gives the same answer, also after a later one has replaced it, so the
-machine may retry between the write and the event.
+The same promotion asked again gives the same answer, so the machine may retry between the write and
+the event. Once a later promotion has replaced it, `is_current` says so: a former champion is neither
+approved nor announced again.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class PromoteModel:
             return {
                 "status": "champion_changed",
                 "champion_version": current.get("champion_version", 0),
+                "is_current": False,
                 "previous_model_package_arn": None,
                 "detail": None,
             }
@@ -43,6 +45,7 @@ class PromoteModel:
         return {
             "status": "promoted",
             "champion_version": champion.champion_version,
+            "is_current": self._is_current(pk, champion),
             "previous_model_package_arn": self._previous_arn(pk, champion),
             "detail": promoted_detail(champion, package["model_data_uri"], inference),
         }
@@ -80,6 +83,10 @@ class PromoteModel:
         if done is None:
             raise ChampionChangedError(f"{promotion.team} is no longer at champion version {expected}.")
         return done
+
+    def _is_current(self, pk: str, champion: Champion) -> bool:
+        current = self.table.get(pk, "CHAMPION")
+        return current is not None and current["champion_version"] == champion.champion_version
 
     def _previous_arn(self, pk: str, champion: Champion) -> str | None:
         """The package to be archived: that of the champion before, unless it is this very one."""

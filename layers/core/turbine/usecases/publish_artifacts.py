@@ -1,7 +1,8 @@
 """Make a finished run's artifacts findable for ever: checked, in the DVC remote, with their provenance.
 
 Nothing large passes through the function: the archive is hashed as it streams by, and DVC copies it
-from bucket to bucket. `published.json` comes last; where it lies already, it is the answer.
+from bucket to bucket. `published.json` ends the work; where it lies already, it is the answer. Then the
+event, and `announced.json`, so that a retry sends what is missing and nothing again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from turbine.domain.errors import ArtifactCorruptError, ArtifactMissingError, Ob
 from turbine.domain.metrics import Metrics
 from turbine.domain.run import RunReference, RunSpec
 from turbine.domain.uri import S3Uri
-from turbine.ports import Clock, DataVersioning, ObjectStore, TrackedFile
+from turbine.ports import Clock, DataVersioning, EventBus, ObjectStore, TrackedFile
 from turbine.usecases.run_files import RunFiles
 
 ARCHIVE = "model.tar.gz"
@@ -40,15 +41,21 @@ class PublishArtifacts:
     training_image_uri: str
     store: ObjectStore
     versioning: DataVersioning
+    bus: EventBus
     clock: Clock
 
     def __call__(self, reference: RunReference) -> dict[str, Any]:
-        """Publish a run, once. Raises: ArtifactMissingError, ArtifactCorruptError."""
+        """Publish a run, once. Raises: ArtifactMissingError, ArtifactCorruptError, EventRefusedError."""
         files = RunFiles(self.store, self.artifact_bucket)
         marker = files.place(reference.team, reference.run_id, "published.json")
         published = files.find_json(marker)
-        if published is not None:
-            return _answer(published)
+        if published is None:
+            self._publish(reference, files, marker)
+            published = json.loads(self.store.read(marker))
+        self._announce(reference, files, published)
+        return _answer(published)
+
+    def _publish(self, reference: RunReference, files: RunFiles, marker: S3Uri) -> None:
         spec = files.spec(reference.spec_uri)
         prefix = uri.parse(spec.output_uri)
         archive = self._check_files(prefix)
@@ -56,7 +63,23 @@ class PublishArtifacts:
         provenance = _provenance(spec, files.metrics(spec.team, spec.run_id), tracked, self.training_image_uri)
         self._put(prefix / "provenance.json", provenance)
         self._put(marker, self._published(prefix, tracked))
-        return _answer(json.loads(self.store.read(marker)))
+
+    def _announce(self, reference: RunReference, files: RunFiles, published: dict[str, Any]) -> None:
+        """Tell of the trained model. Two invocations at the same moment may both tell; none tells too little."""
+        announced = files.place(reference.team, reference.run_id, "announced.json")
+        if files.find_json(announced) is not None:
+            return
+        self.bus.publish(
+            "ModelTrained",
+            {
+                "schema_version": 1,
+                "team": reference.team,
+                "run_id": reference.run_id,
+                "metrics": files.metrics(reference.team, reference.run_id).test,
+                "dvc": published["dvc"],
+            },
+        )
+        self._put(announced, {"schema_version": 1, "announced_at": self.clock().isoformat(timespec="milliseconds")})
 
     def _check_files(self, prefix: S3Uri) -> Hashes:
         """Compare every file with what the job recorded; answer the archive's hashes."""

@@ -1,7 +1,8 @@
 """Make predictions visible: count them, evaluate them where labels exist, and mark them last.
 
 A failed transform leaves the outputs that succeeded, so readers trust a prefix only by its
-`_SUCCESS`, and the count must equal that of the input's lines.
+`_SUCCESS`, and the count must equal that of the input's lines. An execution whose inference was taken
+over publishes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import zip_longest
 from typing import Any
 
 from turbine.domain import uri
-from turbine.domain.errors import PredictionCountError
+from turbine.domain.errors import ClaimLostError, PredictionCountError
 from turbine.domain.inference import Evaluation, PreparedInference, lines_of
 from turbine.domain.uri import S3Uri
 from turbine.ports import Clock, EventBus, ObjectStore, Table
@@ -36,7 +37,8 @@ class PublishPredictions:
     clock: Clock
 
     def __call__(self, finished: FinishedTransform) -> dict[str, Any]:
-        """Publish one attempt's predictions. Raises: PredictionCountError."""
+        """Publish one attempt's predictions. Raises: PredictionCountError, ClaimLostError."""
+        self._check_claim(finished)
         folder = uri.parse(f"{finished.output_prefix_uri}{finished.attempt}/")
         marker = folder / "_SUCCESS"
         if next(self.store.objects(marker), None) is None:
@@ -45,6 +47,14 @@ class PublishPredictions:
         answer = {name: result[name] for name in ("predictions_uri", "records", "evaluation")}
         self._tell(finished, answer)
         return answer
+
+    def _check_claim(self, finished: FinishedTransform) -> None:
+        claim = self.table.get(*_claim_key(finished))
+        if claim is None or claim["fencing"] != finished.fencing:
+            raise ClaimLostError(
+                f"{finished.inference_id} is not this execution's any more; "
+                f"{'nobody' if claim is None else claim['owner']} works on it."
+            )
 
     def _result(self, finished: FinishedTransform, folder: S3Uri) -> dict[str, Any]:
         inputs = sum(1 for _ in self._lines(uri.parse(finished.input_uri)))
@@ -88,12 +98,20 @@ class PublishPredictions:
 
     def _tell(self, finished: FinishedTransform, answer: dict[str, Any]) -> None:
         """Close the claim and send the event, each once; a retry finishes what is missing."""
-        pk, sk = f"TEAM#{finished.team}", f"INFERENCE#{finished.inference_id}"
+        pk, sk = _claim_key(finished)
         item = self.table.get(pk, sk) or {}
         if item.get("announced") == finished.attempt:
             return
-        closed = {**answer, "status": "SUCCEEDED", "attempt": finished.attempt, "ended_at": self._now()}
-        self.table.update(pk, sk, closed, {"inference_id": finished.inference_id})
+        closed = {
+            **answer,
+            "status": "SUCCEEDED",
+            "attempt": finished.attempt,
+            "ended_at": self._now(),
+            "error": None,
+            "cause": None,
+        }
+        if not self.table.update(pk, sk, closed, {"fencing": finished.fencing}):
+            self._check_claim(finished)
         self.bus.publish(
             "PredictionsReady",
             {
@@ -105,10 +123,14 @@ class PublishPredictions:
                 "records": answer["records"],
             },
         )
-        self.table.update(pk, sk, {"announced": finished.attempt}, {"inference_id": finished.inference_id})
+        self.table.update(pk, sk, {"announced": finished.attempt}, {"fencing": finished.fencing})
 
     def _now(self) -> str:
         return self.clock().isoformat(timespec="milliseconds")
+
+
+def _claim_key(finished: FinishedTransform) -> tuple[str, str]:
+    return f"TEAM#{finished.team}", f"INFERENCE#{finished.inference_id}"
 
 
 def _answer(line: bytes) -> dict[str, Any]:

@@ -50,3 +50,10 @@ def test_a_data_version_is_of_content_and_not_of_place_or_order() -> None:
 def test_only_plain_s3_uris_are_taken(bad: str) -> None:
     with pytest.raises(ValueError, match=r"s3://|segment"):
         uri.parse(bad)
+
+
+def test_a_transform_taken_over_has_a_name_of_its_own_that_fits() -> None:
+    longest = names.inference_id("v" * names.RUN_ID_MAX, 9999)
+    made = [names.transform_name(longest, fencing) for fencing in range(1, 20)]
+    assert made[0] == longest and len(set(made)) == len(made)
+    assert max(map(len, made)) <= names.TRANSFORM_NAME_MAX

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import FakeModels
+from tests.fakes import FakeExecutions, FakeModels
 from tests.unit.turbine.arrange import DATA, PREDICTIONS, World
-from turbine.domain.errors import EventNotUnderstoodError, PredictionCountError
+from turbine.domain.errors import ClaimLostError, EventNotUnderstoodError, PredictionCountError
+from turbine.ports import Execution
+from turbine.usecases.close_inference import CloseInference
 from turbine.usecases.prepare_inference import PrepareInference
 from turbine.usecases.publish_predictions import FinishedTransform, PublishPredictions
+from turbine.usecases.status_change import StatusChange
 
 INPUT = "s3://data/datasets/vision/unlabelled/"
 
@@ -25,10 +28,24 @@ def prepare(world: World, event: dict[str, Any], execution: str = "arn:one") -> 
         world.store,
         world.table,
         world.__dict__.setdefault("models", FakeModels()),
+        executions(world),
         world.bus,
         world.clock,
     )
     return use_case(event, execution)
+
+
+def executions(world: World) -> FakeExecutions:
+    """Step Functions, where `arn:one` is at work."""
+    running = {"arn:one": Execution("RUNNING", {}, 0, None, None)}
+    made: FakeExecutions = world.__dict__.setdefault("executions", FakeExecutions(running))
+    return made
+
+
+def claim_of(world: World, inference_id: str) -> dict[str, Any]:
+    item = world.table.get("TEAM#vision", f"INFERENCE#{inference_id}")
+    assert item is not None
+    return item
 
 
 def promoted(version: int = 1, **changes: Any) -> dict[str, Any]:
@@ -194,3 +211,147 @@ def test_a_label_too_few_is_an_error(inputs: World) -> None:
     prepared = prepare(inputs, promoted(inference={"uri": INPUT, "format": "jsonl", "labels": uri}))
     with pytest.raises(PredictionCountError, match="one label"):
         finish(inputs, prepared, [{"prediction": 1.0}] * 3)
+
+
+def test_a_late_event_of_a_former_champion_starts_nothing(inputs: World) -> None:
+    prepare(inputs, promoted(2))
+    late = prepare(inputs, promoted(1), "arn:late")
+    assert late == {"skip": True, "reason": "champion 1 of vision was succeeded by champion 2"}
+    assert claim_of(inputs, "vision-digits-0123456789ab-c1")["status"] == "SKIPPED"
+    assert len(inputs.__dict__["models"].models) == 1
+
+
+def test_an_execution_keeps_what_it_claimed_though_its_champion_was_succeeded(inputs: World) -> None:
+    first = prepare(inputs, promoted(1))
+    prepare(inputs, promoted(2), "arn:two")
+    assert prepare(inputs, promoted(1)) == first
+
+
+def drop(world: World) -> dict[str, Any]:
+    body = {"schema_version": 1, "team": "vision", "input": {"uri": INPUT, "format": "jsonl"}}
+    return world.drop("inference/vision/i.json", body)
+
+
+def test_a_retry_keeps_the_model_of_its_claim(inputs: World) -> None:
+    prepare(inputs, promoted(1), "arn:promotion")
+    event = drop(inputs)
+    first = prepare(inputs, event)
+    prepare(inputs, promoted(2), "arn:another promotion")
+    assert prepare(inputs, event) == first
+    assert first["model_version"] == 1
+
+
+@pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", None])
+def test_a_dead_owner_is_succeeded_under_other_names(inputs: World, status: str | None) -> None:
+    first = prepare(inputs, promoted())
+    known = executions(inputs).known
+    del known["arn:one"]
+    if status is not None:
+        known["arn:one"] = Execution(status, {}, 0, None, None)
+    second = prepare(inputs, promoted(), "arn:two")
+    assert (second["inference_id"], second["fencing"]) == (first["inference_id"], 2)
+    assert second["transform_name"] != first["transform_name"] and len(second["transform_name"]) <= 54
+    assert prepare(inputs, promoted(), "arn:two") == second
+    item = claim_of(inputs, first["inference_id"])
+    assert (item["owner"], item["status"]) == ("arn:two", "RUNNING")
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE", "SUCCEEDED"])
+def test_an_owner_that_is_live_or_done_is_not_succeeded(inputs: World, status: str) -> None:
+    prepare(inputs, promoted())
+    executions(inputs).known["arn:one"] = Execution(status, {}, 0, None, None)
+    assert "belongs to arn:one" in prepare(inputs, promoted(), "arn:two")["reason"]
+
+
+def test_an_inference_that_is_done_is_not_done_again(inputs: World) -> None:
+    prepared = prepare(inputs, promoted())
+    finish(inputs, prepared, [{"prediction": "a"}] * 3)
+    executions(inputs).known["arn:one"] = Execution("FAILED", {}, 0, None, None)
+    assert prepare(inputs, promoted(), "arn:two")["skip"] is True
+
+
+def test_of_two_that_succeed_a_dead_owner_one_goes_on(inputs: World) -> None:
+    prepare(inputs, promoted())
+    executions(inputs).known["arn:one"] = Execution("FAILED", {}, 0, None, None)
+    executions(inputs).known["arn:three"] = Execution("RUNNING", {}, 0, None, None)
+    update = inputs.table.update
+
+    def slower(pk: str, sk: str, changes: Any, expected: Any) -> bool:
+        inputs.table.update = update  # type: ignore[method-assign]
+        assert prepare(inputs, promoted(), "arn:three")["skip"] is False
+        return update(pk, sk, changes, expected)
+
+    inputs.table.update = slower  # type: ignore[method-assign]
+    assert "belongs to arn:three" in prepare(inputs, promoted(), "arn:two")["reason"]
+    assert claim_of(inputs, "vision-digits-0123456789ab-c1")["fencing"] == 2
+
+
+def test_a_redrive_of_a_succeeded_owner_publishes_nothing(inputs: World) -> None:
+    prepared = prepare(inputs, promoted())
+    executions(inputs).known["arn:one"] = Execution("FAILED", {}, 0, None, None)
+    prepare(inputs, promoted(), "arn:two")
+    with pytest.raises(ClaimLostError, match="arn:two works on it"):
+        finish(inputs, prepared, [{"prediction": "a"}] * 3)
+    assert not any(uri.endswith("_SUCCESS") for uri in inputs.store.written)
+    assert inputs.bus.events == []
+
+
+def close(world: World, status: str = "FAILED", arn: str = "arn:one", second: int = 0, **detail: Any) -> bool:
+    """Hear how an execution ended."""
+    known = {"input": "{}", "redriveCount": 0, "error": "E", "cause": "c" * 9000, "stopDate": 1_795_000_000_000}
+    event = {
+        "id": "e1",
+        "time": "2026-11-23T20:10:01Z",
+        "detail": {"executionArn": arn, "name": arn, "status": status, **known, **detail},
+    }
+    event["detail"]["stopDate"] += second * 1000  # type: ignore[index]
+    return CloseInference(world.table, executions(world))(StatusChange.model_validate(event))["closed"]
+
+
+@pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT"])
+def test_a_failed_execution_closes_its_claim(inputs: World, status: str) -> None:
+    prepared = prepare(inputs, promoted())
+    assert close(inputs, status)
+    item = claim_of(inputs, prepared["inference_id"])
+    assert (item["status"], item["error"], len(item["cause"])) == ("FAILED", "E", 4096)
+    assert item["ended_at"].startswith("2026-")
+    assert not close(inputs, status)
+
+
+def test_only_the_owners_failure_closes_a_claim(inputs: World) -> None:
+    prepared = prepare(inputs, promoted())
+    prepare(inputs, promoted(), "arn:two")  # a duplicate
+    assert not close(inputs, arn="arn:two")
+    assert not close(inputs, arn="arn:stopped before it claimed")
+    assert not close(inputs, "SUCCEEDED")
+    assert claim_of(inputs, prepared["inference_id"])["status"] == "RUNNING"
+
+
+def test_a_redrives_success_opens_and_closes_the_claim_again(inputs: World) -> None:
+    prepared = prepare(inputs, promoted())
+    assert close(inputs)
+    assert close(inputs, second=9, error="Another")
+    assert not close(inputs, second=5, error="An older event")
+    assert claim_of(inputs, prepared["inference_id"])["error"] == "Another"
+    assert prepare(inputs, promoted()) == prepared
+    assert claim_of(inputs, prepared["inference_id"])["status"] == "RUNNING"
+    finish(inputs, prepared, [{"prediction": "a"}] * 3)
+    assert not close(inputs, second=99)
+    item = claim_of(inputs, prepared["inference_id"])
+    assert (item["status"], item["error"], item["cause"]) == ("SUCCEEDED", None, None)
+
+
+def test_a_silent_event_of_a_failure_is_asked_about(inputs: World) -> None:
+    prepared = prepare(inputs, promoted())
+    executions(inputs).known["arn:one"] = Execution("FAILED", {}, 0, "SageMaker.Error", "why")
+    assert close(inputs, error=None, cause=None)
+    item = claim_of(inputs, prepared["inference_id"])
+    assert (item["error"], item["cause"]) == ("SageMaker.Error", "why")
+
+
+@pytest.mark.parametrize("key", ["inference/x.json", "inference/vision/deeper/x.json"])
+def test_an_inference_manifest_at_the_wrong_depth_is_refused(inputs: World, key: str) -> None:
+    assert prepare(inputs, inputs.drop(key, {}))["skip"] is True
+    (event,) = inputs.bus.of_type("ManifestRejected")
+    assert (event["team"], event["field"]) == ("", "(key)")
+    assert event["mend"].endswith("aws s3 cp FILE s3://data/inference/<team>/FILE")

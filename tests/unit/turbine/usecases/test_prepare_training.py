@@ -237,7 +237,7 @@ def test_the_number_of_nodes_is_passed_on(world: World) -> None:
     "event",
     [
         {"detail-type": "Object Deleted"},
-        object_created("manifests/vision/deep/m.json", "v1"),
+        object_created("manifests/vision/m.yaml", "v1"),
         object_created("elsewhere/vision/m.json", "v1"),
         object_created("manifests/vision/m.json", ""),
         {"schedule": "weekly", "scheduled_time": "t", "teams": []},
@@ -246,3 +246,14 @@ def test_the_number_of_nodes_is_passed_on(world: World) -> None:
 def test_an_event_it_was_not_written_for_is_an_error(world: World, event: dict[str, Any]) -> None:
     with pytest.raises(EventNotUnderstoodError):
         world.prepare()(event, "arn:one")
+
+
+@pytest.mark.parametrize("key", ["manifests/m.json", "manifests/vision/deeper/m.json", "manifests//m.json"])
+def test_a_manifest_at_the_wrong_depth_is_a_recorded_refusal(world: World, key: str) -> None:
+    reply = world.prepare()(object_created(key, "v1"), "arn:one")
+    (refused,) = reply["rejected"]
+    assert reply["runs"] == [] and (refused["team"], refused["field"]) == ("", "(key)")
+    assert refused["mend"].endswith("aws s3 cp FILE s3://data/manifests/<team>/FILE")
+    (record,) = world.table.of_kind("rejection")
+    assert record["manifest_uri"] == f"s3://data/{key}"
+    assert len(world.bus.of_type("ManifestRejected")) == 1

@@ -66,12 +66,13 @@ def test_a_first_champion_and_its_successor(world: World) -> None:
     assert history is not None and history["run_id"] == first.run_id
 
 
-def test_the_same_promotion_again_gives_the_same_answer_even_when_it_was_succeeded(world: World) -> None:
+def test_the_same_promotion_again_gives_the_same_answer_and_says_when_it_was_succeeded(world: World) -> None:
     first, second = promotion(world, 1, 0), promotion(world, 2, 1)
     before = promote(world, first)
+    assert before["is_current"] is True
     assert promote(world, first) == before
-    promote(world, second)
-    assert promote(world, first) == before
+    assert promote(world, second)["is_current"] is True
+    assert promote(world, first) == before | {"is_current": False}
     champion = world.table.get("TEAM#vision", "CHAMPION")
     assert champion is not None and champion["run_id"] == second.run_id
 
@@ -82,7 +83,7 @@ def test_of_two_promotions_over_the_same_champion_one_wins(world: World) -> None
         replies = list(pool.map(lambda given: promote(world, given), rivals))
     assert sorted(reply["status"] for reply in replies) == ["champion_changed", "promoted"]
     (loser,) = [reply for reply in replies if reply["status"] == "champion_changed"]
-    assert (loser["champion_version"], loser["detail"]) == (1, None)
+    assert (loser["champion_version"], loser["is_current"], loser["detail"]) == (1, False, None)
 
 
 def test_a_reply_that_was_lost_is_no_lost_race(world: World) -> None:

@@ -13,7 +13,7 @@ from turbine.usecases.publish_artifacts import PublishArtifacts
 
 def publisher(world: World) -> tuple[PublishArtifacts, FakeVersioning]:
     versioning = FakeVersioning(world.store)
-    return PublishArtifacts(ARTIFACTS, "image:1", world.store, versioning, world.clock), versioning
+    return PublishArtifacts(ARTIFACTS, "image:1", world.store, versioning, world.bus, world.clock), versioning
 
 
 def prefix(run: RunReference) -> str:
@@ -35,7 +35,16 @@ def test_it_tracks_the_archive_and_writes_where_it_came_from(world: World) -> No
     assert provenance["image"] == "image:1"
     assert provenance["dataset"]["shards"][0]["version_id"]
     assert provenance["metrics"]["test"]["accuracy"] == 0.97
-    assert world.store.written[-1].endswith("published.json")
+    assert world.store.written[-2].endswith("published.json")
+    assert world.bus.of_type("ModelTrained") == [
+        {
+            "schema_version": 1,
+            "team": "vision",
+            "run_id": run.run_id,
+            "metrics": {"accuracy": 0.97, "log_loss": 0.1},
+            "dvc": reply["dvc"],
+        }
+    ]
 
 
 def test_publishing_again_answers_the_same_and_does_nothing(world: World) -> None:
@@ -45,6 +54,17 @@ def test_publishing_again_answers_the_same_and_does_nothing(world: World) -> Non
     written = list(world.store.written)
     assert publish(run) == first
     assert versioning.calls == 1 and world.store.written == written
+    assert len(world.bus.events) == 1
+
+
+def test_an_event_that_the_bus_refused_is_sent_by_the_retry(world: World) -> None:
+    run = world.finished_run()
+    publish, versioning = publisher(world)
+    world.bus.refusals = 1
+    with pytest.raises(Exception, match="did not take it"):
+        publish(run)
+    publish(run)
+    assert versioning.calls == 1 and len(world.bus.of_type("ModelTrained")) == 1
 
 
 @pytest.mark.parametrize("name", ["_SUCCESS", "model.tar.gz", "metrics.json", "evaluation.parquet"])

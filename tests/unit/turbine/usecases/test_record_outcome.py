@@ -146,7 +146,7 @@ def test_a_cut_cause_still_gives_the_job_and_an_unreadable_log_loses_no_outcome(
 def test_only_the_claims_owner_is_heard(listener: Listener) -> None:
     """A duplicate ends SUCCEEDED at once: it must neither close a running run nor mend a failed one."""
     listener.table.put({"pk": f"RUN#{RUN}", "sk": "CLAIM", "owner": ARN, "fencing": 1})
-    duplicate = {"executionArn": f"{ARN}-again", "stopDate": 1_795_000_900_000}
+    duplicate: dict[str, Any] = {"executionArn": f"{ARN}-again", "stopDate": 1_795_000_900_000}
     assert not listener.hear("SUCCEEDED", event_id="early", **duplicate)
     assert listener.table.get(f"RUN#{RUN}", "OUTCOME") is None
     assert listener.hear("FAILED", event_id="own", error="E", cause="c")

@@ -20,7 +20,7 @@ def register(world: World, run: RunReference, decision: Decision = "promote") ->
 
 def test_a_model_is_registered_with_what_it_can_be_found_by(world: World) -> None:
     run = world.finished_run()
-    published = PublishArtifacts(ARTIFACTS, "i", world.store, FakeVersioning(world.store), world.clock)(run)
+    published = PublishArtifacts(ARTIFACTS, "i", world.store, FakeVersioning(world.store), world.bus, world.clock)(run)
     reply = register(world, run)
 
     ((package, request, _),) = world.registry.packages
