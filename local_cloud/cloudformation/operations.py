@@ -221,8 +221,9 @@ def read_template(url: str, account: str, region: str) -> str:
     place = urllib.parse.urlparse(url)
     path = urllib.parse.unquote(place.path).lstrip("/")
     virtual = re.match(r"(.+)\.s3[.-]", place.netloc)
-    if place.scheme == "s3":
-        bucket, key = place.netloc, path
+    if url.startswith("s3://"):
+        # Not a URL: its key is neither quoted nor cut at `?` and `#`.
+        bucket, _, key = url.removeprefix("s3://").partition("/")
     elif virtual:
         bucket, key = virtual[1], path
     elif place.scheme in ("http", "https") and "/" in path:

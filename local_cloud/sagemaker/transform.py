@@ -12,6 +12,7 @@ import collections
 import datetime
 import http.client
 import logging
+import re
 import tempfile
 import threading
 import uuid
@@ -19,7 +20,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -39,6 +39,7 @@ _CHUNK_BYTES = 1024 * 1024
 _LONGEST_REASON = 1024
 _RETRIES = 3
 _TIMEOUT_S = 600
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _REFUSED = ("DataCaptureConfig", "ExperimentConfig")
 _LAYOUT: dict[str, tuple[str | None, ...]] = {
     "SplitType": (None, "None", "Line"),
@@ -63,6 +64,11 @@ def check(request: Mapping[str, Any]) -> records.Processing:
 
     Raises: TransformParameterError naming the parameter that is wrong or not emulated.
     """
+    if _NAME.fullmatch(request["TransformJobName"]) is None:
+        raise TransformParameterError(
+            f"1 validation error detected: Value '{request['TransformJobName']}' at 'transformJobName' failed to "
+            f"satisfy constraint: Member must satisfy regular expression pattern: {_NAME.pattern}"
+        )
     for name in _REFUSED:
         if request.get(name):
             raise TransformParameterError(f"sagemaker:CreateTransformJob: {name} is not emulated")
@@ -193,8 +199,7 @@ class TransformJob:
         found = list(_objects(s3, source))
         if not found:
             raise TransformFailedError(f"No S3 objects found under S3 URL {source}")
-        folder = settings.current().state_dir / "transforms" / self.transform_job_name
-        remove(folder)
+        folder = settings.current().state_dir / "transforms" / uuid.uuid4().hex
         folder.mkdir(parents=True)
         try:
             model_dir = self._fetch_model(s3, folder)
@@ -304,10 +309,11 @@ def _payload_mib(request: Mapping[str, Any]) -> int:
 
 
 def _split_uri(uri: str) -> tuple[str, str]:
-    parts = urlsplit(uri)
-    if parts.scheme != "s3":
+    """Bucket and key. Not by `urlsplit`: a key may hold `?` and `#`."""
+    if not uri.startswith("s3://"):
         raise TransformFailedError(f"{uri} is not an s3:// URI")
-    return parts.netloc, parts.path.lstrip("/")
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
 
 
 def _now() -> datetime.datetime:

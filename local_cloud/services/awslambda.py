@@ -164,7 +164,7 @@ def _launch(function: LambdaFunction, log_stream: str) -> Launch:
     task_root = code.extract([function.code_bytes], store / "code")
     layers_root = code.extract([layer.code_bytes for layer in layers], store / "layers") if layers else None
     bootstrap = code.copy_bootstrap(store / "runtime")
-    scratch = store / "environments" / f"{function.function_name}-{uuid.uuid4().hex[:8]}"
+    scratch = store / "environments" / uuid.uuid4().hex
     return Launch(
         bootstrap=bootstrap,
         code=tuple(code.import_paths(task_root, layers_root)),

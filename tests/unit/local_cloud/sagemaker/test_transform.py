@@ -1,0 +1,47 @@
+"""What a transform job is asked for: its name reaches no path unchecked, its URIs keep their whole key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from local_cloud.sagemaker import transform
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    return {
+        "TransformJobName": "job-1",
+        "TransformInput": {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/in"}}},
+        "TransformOutput": {"S3OutputPath": "s3://b/out"},
+        **changes,
+    }
+
+
+@pytest.mark.parametrize("name", ["../../victim/", "a/b", "-a", "a-", "", "a" * 64, "a\n", "."])
+def test_a_job_name_that_aws_refuses_is_refused(name: str) -> None:
+    with pytest.raises(transform.TransformParameterError, match="transformJobName"):
+        transform.check(request(TransformJobName=name))
+
+
+@pytest.mark.parametrize("name", ["a", "A-1--b", "a" * 63])
+def test_a_job_name_that_aws_takes_is_taken(name: str) -> None:
+    transform.check(request(TransformJobName=name))
+
+
+@pytest.mark.parametrize(
+    ("uri", "bucket", "key"),
+    [
+        ("s3://b/day#1/what?.csv", "b", "day#1/what?.csv"),
+        ("s3://b/a%20b", "b", "a%20b"),
+        ("s3://b", "b", ""),
+        ("s3://b//a", "b", "/a"),
+    ],
+)
+def test_a_uri_keeps_its_whole_key(uri: str, bucket: str, key: str) -> None:
+    assert transform._split_uri(uri) == (bucket, key)
+
+
+def test_another_scheme_is_refused() -> None:
+    with pytest.raises(transform.TransformFailedError, match="not an s3:// URI"):
+        transform._split_uri("https://b/a")
