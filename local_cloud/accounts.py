@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-SECRET_ACCESS_KEY = "local"  # noqa: S105  signatures are not checked: any secret does
 _KEY = re.compile(r"LOCALKEY(\d{12})")
 
 

@@ -13,7 +13,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.model import ServiceModel
 
 from local_cloud import settings
-from local_cloud.accounts import SECRET_ACCESS_KEY, access_key_id
+from local_cloud.accounts import access_key_id
 
 _lock = threading.Lock()
 _CONFIG = Config(
@@ -24,6 +24,8 @@ _CONFIG = Config(
     parameter_validation=True,
     inject_host_prefix=False,
     s3={"addressing_style": "path"},
+    # Else HTTP_PROXY of whoever started this cloud would carry its requests to itself.
+    proxies={},
 )
 
 
@@ -31,18 +33,18 @@ def client(service: str, region: str | None = None, account: str | None = None) 
     """The boto3 client of `service` in a Region and account of this cloud, by default its own."""
     cloud = settings.current()
     with _lock:
-        return _client(service, region or cloud.region, account or cloud.account_id, cloud.endpoint)
+        return _client(service, region or cloud.region, account or cloud.account_id, cloud)
 
 
 @functools.lru_cache(maxsize=256)
-def _client(service: str, region: str, account: str, endpoint: str) -> Any:
+def _client(service: str, region: str, account: str, cloud: settings.CloudSettings) -> Any:
     make: Any = _session().client
     return make(
         service,
         region_name=region,
-        endpoint_url=endpoint,
+        endpoint_url=cloud.endpoint,
         aws_access_key_id=access_key_id(account),
-        aws_secret_access_key=SECRET_ACCESS_KEY,
+        aws_secret_access_key=cloud.secret_access_key,
         config=_CONFIG,
     )
 

@@ -31,7 +31,8 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from local_cloud import processes, replacements, settings
-from local_cloud.accounts import SECRET_ACCESS_KEY, access_key_id
+from local_cloud.accounts import access_key_id
+from local_cloud.gatekeeper import guarded
 from local_cloud.services import (
     accounts,
     awslambda,
@@ -80,7 +81,7 @@ def serve(arguments: argparse.Namespace) -> None:
     server = make_server(
         "127.0.0.1",
         arguments.port,
-        DomainDispatcherApplication(create_backend_app),
+        guarded(DomainDispatcherApplication(create_backend_app)),
         threaded=True,
         request_handler=LoopbackRequestHandler,
     )
@@ -97,7 +98,7 @@ def serve(arguments: argparse.Namespace) -> None:
         {
             # Nothing in this process may reach for the caller's account, and SAM's transform asks for a Region.
             "AWS_ACCESS_KEY_ID": access_key_id(cloud.account_id),
-            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": cloud.secret_access_key,
             "AWS_DEFAULT_REGION": cloud.region,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -142,7 +143,7 @@ def _announce(cloud: settings.CloudSettings) -> None:
                 "account_id": cloud.account_id,
                 "region": cloud.region,
                 "access_key_id": access_key_id(cloud.account_id),
-                "secret_access_key": SECRET_ACCESS_KEY,
+                "secret_access_key": cloud.secret_access_key,
                 "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 "version": f"moto {importlib.metadata.version('moto')}",
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ class CloudSettings:
     """One running embedded cloud.
 
     Units: `memory_mib` in MiB, `vcpus` in AWS vCPUs (may exceed the machine's cores).
+    `secret_access_key` is new with every start. Signatures are not verified: it keeps nobody out.
     """
 
     state_dir: Path
@@ -22,6 +24,7 @@ class CloudSettings:
     vcpus: int = field(default_factory=lambda: max(4, os.cpu_count() or 1))
     memory_mib: int = 16_384
     gpus: int = 0
+    secret_access_key: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
 
     @property
     def endpoint(self) -> str:

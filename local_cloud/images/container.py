@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local_cloud import processes, settings
-from local_cloud.accounts import SECRET_ACCESS_KEY, access_key_id
+from local_cloud.accounts import access_key_id
 from local_cloud.images.root import Image
 
 
@@ -51,7 +51,7 @@ def aws_variables(account: str) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": settings.current().endpoint,
         "AWS_ACCESS_KEY_ID": access_key_id(account),
-        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": settings.current().secret_access_key,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 

@@ -23,7 +23,7 @@ from moto.awslambda.models import LambdaFunction
 from moto.awslambda.utils import get_backend
 
 from local_cloud import settings
-from local_cloud.accounts import SECRET_ACCESS_KEY, access_key_id
+from local_cloud.accounts import access_key_id
 from local_cloud.lambda_runtime import asynchronous, code, platform_log
 from local_cloud.lambda_runtime.environment import Environment, ExitedError, Launch, Reply, TimedOutError
 from local_cloud.lambda_runtime.platform_log import Report
@@ -190,7 +190,7 @@ def _variables(
         "_HANDLER": str(function.handler),
         "_X_AMZN_TRACE_ID": "Root=1-00000000-000000000000000000000000;Sampled=0",
         "AWS_ACCESS_KEY_ID": access_key_id(function.account_id),
-        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": settings.current().secret_access_key,
         "AWS_SESSION_TOKEN": "local",
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
