@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
-from typing import NoReturn
+import traceback
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import exit_codes
+from cli import exit_codes, json_output
 from cli.cloud import NO_STACK_HINT
 from cli.commands import demo, drop, local, models, runs, show, teams
-from cli.errors import CommandError, InterruptedBySignal
+from cli.errors import CommandError
 from cli.terminal import Terminal
 
 app = typer.Typer(
@@ -34,35 +32,24 @@ app.command("models")(models.models)
 
 
 def main() -> None:
-    """The entry point: run a command; every failure ends with a message on stderr and its exit code."""
-    signal.signal(signal.SIGTERM, _raise_interrupted)
-    signal.signal(signal.SIGINT, _raise_interrupted)
+    """Run a command; every failure ends with a message on stderr and its exit code.
+
+    Raises: InterruptedBySignal, which `cli.__main__` tells, since it can come before this is imported.
+    """
     terminal = Terminal(json_only="--json" in sys.argv)
+    json_output.begin()
     try:
-        app(standalone_mode=True)
+        # The command's own exits (`typer.Exit`) are returned as their code.
+        code = app(standalone_mode=False, prog_name="turbine") or exit_codes.OK
+    except typer.TyperException as error:
+        code = _report_usage(terminal, error)
     except CommandError as error:
         code = report(terminal, error)
-    except (NoCredentialsError, NoRegionError) as error:
-        code = report(
-            terminal,
-            CommandError(str(error).rstrip("."), next_step=NO_STACK_HINT, exit_code=exit_codes.NO_STACK),
-        )
-    except ClientError as error:
-        code = report(
-            terminal,
-            CommandError(
-                str(error),
-                place=f"request {error.response['ResponseMetadata'].get('RequestId', 'without id')}",
-                next_step="check the account, the Region and the permissions of the AWS variables",
-            ),
-        )
-    except BotoCoreError as error:
-        code = report(terminal, CommandError(str(error), next_step=NO_STACK_HINT, exit_code=exit_codes.NO_STACK))
-    except InterruptedBySignal as error:
-        terminal.say("interrupted")
-        code = error.exit_code
-    else:
-        code = exit_codes.OK
+    except (ClientError, BotoCoreError) as error:
+        code = report(terminal, _of_aws(error))
+    except Exception as error:  # noqa: BLE001 - the last resort: told as a bug, with the traceback
+        traceback.print_exception(error)
+        code = report(terminal, _internal(error))
     sys.exit(code)
 
 
@@ -74,9 +61,34 @@ def report(terminal: Terminal, error: CommandError) -> int:
     if error.next_step:
         terminal.say(f"Next:  {error.next_step}")
     if terminal.json_only:
-        terminal.print_json(error.as_json())
+        json_output.write_error(error.as_json())
     return error.exit_code
 
 
-def _raise_interrupted(number: int, _frame: FrameType | None) -> NoReturn:
-    raise InterruptedBySignal(number)
+def _report_usage(terminal: Terminal, error: typer.TyperException) -> int:
+    """A wrong command line; a group without a command has shown its help already and says nothing more."""
+    cause, context = error.format_message(), getattr(error, "ctx", None)
+    if not cause:
+        return error.exit_code
+    path = context.command_path if context else "turbine"
+    return report(terminal, CommandError(cause, place=path, next_step=f"`{path} --help`", exit_code=exit_codes.REFUSED))
+
+
+def _of_aws(error: ClientError | BotoCoreError) -> CommandError:
+    """A service's refusal, or no way to a service."""
+    if isinstance(error, ClientError):
+        return CommandError(
+            str(error),
+            place=f"request {error.response['ResponseMetadata'].get('RequestId', 'without id')}",
+            next_step="check the account, the Region and the permissions of the AWS variables",
+        )
+    return CommandError(str(error).rstrip("."), next_step=NO_STACK_HINT, exit_code=exit_codes.NO_STACK)
+
+
+def _internal(error: Exception) -> CommandError:
+    return CommandError(
+        f"turbine failed in a way it did not foresee: {type(error).__name__}: {error}",
+        place="the traceback above, on stderr",
+        next_step="report it with the traceback and the command that you typed",
+        exit_code=exit_codes.INTERNAL,
+    )

@@ -17,6 +17,9 @@ NO_STACK = 3
 NO_CLOUD = 4
 """The embedded cloud could not be started, or is not running."""
 
+INTERNAL = 70
+"""A bug of this command: a failure that it did not foresee, with its traceback on stderr (sysexits' EX_SOFTWARE)."""
+
 INTERRUPTED = 130
 """Ctrl-C (128 + SIGINT)."""
 
@@ -26,5 +29,5 @@ TERMINATED = 143
 SUMMARY = (
     "Exit codes: 0 done, 1 a run or a request failed, 2 input refused (manifest, team file, command line), "
     "3 no stack or no credentials, 4 the embedded cloud is not running or did not start, "
-    "130 Ctrl-C, 143 SIGTERM."
+    "70 a bug of this command, 130 Ctrl-C, 143 SIGTERM."
 )

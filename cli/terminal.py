@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from cli import json_output
 
 PIPE_WIDTH = 400
 """Columns of a table that goes into a pipe or a file: wide enough that no row is wrapped."""
@@ -56,8 +57,7 @@ class Terminal:
 
     def print_json(self, value: Any) -> None:
         """The one object of a `--json` command."""
-        self.out.file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-        self.out.file.flush()
+        json_output.write(value)
 
     def print_lines(self, lines: Sequence[str]) -> None:
         """Plain data lines, never wrapped or coloured."""

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from typing import NoReturn
 
 import pytest
 import typer
@@ -11,7 +9,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 
 from cli import app as command
 from cli import exit_codes
-from cli.errors import CommandError, InterruptedBySignal
+from cli.errors import CommandError
+from cli.terminal import Terminal
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, error: BaseException | None, *arguments: str) -> int:
@@ -25,13 +24,8 @@ def _run(monkeypatch: pytest.MonkeyPatch, error: BaseException | None, *argument
 
     monkeypatch.setattr(command, "app", app)
     monkeypatch.setattr(sys, "argv", ["turbine", *arguments])
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            command.main()
-    finally:
-        signal.signal(signal.SIGINT, before[0])
-        signal.signal(signal.SIGTERM, before[1])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
     return int(ended.value.code or 0)
 
 
@@ -50,9 +44,9 @@ CLIENT_ERROR = ClientError(
         (NoCredentialsError(), exit_codes.NO_STACK),
         (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), exit_codes.NO_STACK),
         (CLIENT_ERROR, exit_codes.FAILED),
-        (InterruptedBySignal(signal.SIGINT), exit_codes.INTERRUPTED),
-        (InterruptedBySignal(signal.SIGTERM), exit_codes.TERMINATED),
         (typer.Exit(2), exit_codes.REFUSED),
+        (typer.Exit(0), exit_codes.OK),
+        (ZeroDivisionError("a bug"), exit_codes.INTERNAL),
     ],
 )
 def test_every_end_has_its_exit_code(monkeypatch: pytest.MonkeyPatch, error: BaseException | None, code: int) -> None:
@@ -76,16 +70,44 @@ def test_with_json_stdout_holds_one_object_also_for_an_error(
     assert json.loads(capsys.readouterr().out) == expected
 
 
-def test_an_unknown_failure_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def boom() -> NoReturn:
-        raise ZeroDivisionError
+def test_an_unforeseen_failure_has_its_traceback_and_its_object(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(monkeypatch, ZeroDivisionError("a bug"), "--json")
+    told = capsys.readouterr()
+    assert "ZeroDivisionError: a bug" in json.loads(told.out)["error"]["cause"]
+    assert "Traceback" in told.err
 
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(boom)
-    monkeypatch.setattr(command, "app", app)
-    monkeypatch.setattr(sys, "argv", ["turbine"])
-    with pytest.raises(ZeroDivisionError):
+
+@pytest.mark.parametrize("arguments", [["runs", "--limit", "0"], ["runs", "--bogus"], ["nosuch"], ["show"]])
+def test_a_wrong_command_line_has_its_object_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["turbine", *arguments, "--json"])
+    with pytest.raises(SystemExit) as ended:
         command.main()
+    assert ended.value.code == exit_codes.REFUSED
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["cause"]
+    assert "--help" in error["next"]
+
+
+def test_an_error_after_the_result_prints_no_second_object(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def late(json_only: bool = typer.Option(False, "--json")) -> None:
+        Terminal(json_only).print_json({"result": 1})
+        raise CommandError("too late")
+
+    monkeypatch.setattr(command, "app", app)
+    monkeypatch.setattr(sys, "argv", ["turbine", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == exit_codes.FAILED
+    assert json.loads(capsys.readouterr().out) == {"result": 1}
 
 
 def test_the_help_documents_every_exit_code(
