@@ -128,8 +128,10 @@ def _told_or_removed(terminal: Terminal, state_dir: Path, *, ours: bool) -> Iter
     """After an error, say where the cloud's log is; after Ctrl-C leave nothing of ours."""
     try:
         yield
-    except CommandError:
-        terminal.say(f"the cloud's log is in {state_dir / state.LOG_FILE}")
+    except CommandError as error:
+        log = state_dir / state.LOG_FILE
+        if log.exists() and error.place != str(log):
+            terminal.say(f"the cloud's log is in {log}")
         raise
     except InterruptedBySignal:
         if ours:

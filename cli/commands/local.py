@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +37,8 @@ def up(
     with _one_at_a_time(state_dir):
         cloud, process = _start_or_find(state_dir, port, terminal, parent_pid=os.getpid() if foreground else None)
         try:
-            deployed = {} if empty else laptop.deploy(_session(cloud), daemon.PROJECT_DIR, terminal.say)
+            with daemon.death_told(cloud):
+                deployed = {} if empty else laptop.deploy(_session(cloud), daemon.PROJECT_DIR, terminal.say)
         except BaseException:
             # A cloud that could not be deployed stays for inspection, except one that lives with this command.
             if process is not None and foreground:
@@ -74,7 +74,11 @@ def down(state_dir: options.StateDir = options.STATE_DIR, json_only: options.Jso
 def status(state_dir: options.StateDir = options.STATE_DIR, json_only: options.Json = False) -> None:
     """Tell whether the embedded cloud runs, where, and which stacks it has."""
     terminal = Terminal(json_only)
-    cloud = state.require_running(state_dir)
+    try:
+        cloud = state.require_running(state_dir)
+    except CommandError as error:
+        error.result = {"running": False, "state_dir": str(state_dir)}
+        raise
     stacks = {
         entry["StackName"]: entry["StackStatus"]
         for page in _session(cloud).client("cloudformation").get_paginator("describe_stacks").paginate()
@@ -128,8 +132,7 @@ def _start_or_find(
         (state_dir / state.STATE_FILE).unlink(missing_ok=True)
     if port is not None:
         daemon.require_free(port)
-    process = daemon.start(state_dir, port or daemon.free_port(), parent_pid=parent_pid)
-    cloud = daemon.wait_ready(process, state_dir)
+    process, cloud = daemon.start_ready(state_dir, port or daemon.free_port(), parent_pid=parent_pid)
     terminal.say(f"started the embedded cloud on {cloud.endpoint}, log in {state_dir / state.LOG_FILE}")
     return cloud, process
 
@@ -144,7 +147,6 @@ def _stay(cloud: RunningCloud, process: subprocess.Popen[bytes], terminal: Termi
     try:
         code = process.wait()
     except InterruptedBySignal:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         daemon.stop(cloud)
         return
     if code != 0:
@@ -158,8 +160,12 @@ def _stay(cloud: RunningCloud, process: subprocess.Popen[bytes], terminal: Termi
 @contextmanager
 def _one_at_a_time(state_dir: Path) -> Iterator[None]:
     """Two `up`s of one state directory would start two clouds: the second waits for the first."""
-    state_dir.mkdir(parents=True, exist_ok=True)
-    with (state_dir / "up.lock").open("w") as lock:
+    state.make_folder(state_dir)
+    try:
+        lock = (state_dir / "up.lock").open("w")
+    except OSError as error:
+        raise state.refused(state_dir, error) from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

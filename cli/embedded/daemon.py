@@ -9,10 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from cli import exit_codes
+from cli import exit_codes, interrupts
 from cli.embedded import process_tree, state
 from cli.embedded.state import RunningCloud
 from cli.errors import CommandError
@@ -22,6 +23,7 @@ READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.05
 _LOG_TAIL_LINES = 20
+_PROXY_VARIABLES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
 
 
 def free_port() -> int:
@@ -53,7 +55,7 @@ def start(
 
     `parent_pid`: the cloud stops by itself when this process is gone.
     """
-    state_dir.mkdir(parents=True, exist_ok=True)
+    state.make_folder(state_dir)
     command = [
         sys.executable,
         "-m",
@@ -78,6 +80,27 @@ def start(
         )
 
 
+def start_ready(state_dir: Path, port: int, *, parent_pid: int | None) -> tuple[subprocess.Popen[bytes], RunningCloud]:
+    """Start the daemon and wait until it is ready; interrupted or failed before that, no daemon stays.
+
+    Raises: CommandError if it does not start.
+    """
+    process = None
+    try:
+        with interrupts.held():  # an interrupt between the fork and the assignment would lose the process
+            process = start(state_dir, port, parent_pid=parent_pid)
+        return process, wait_ready(process, state_dir)
+    except BaseException:
+        if process is not None:
+            end_child(process)
+        raise
+
+
+def end_child(process: subprocess.Popen[bytes]) -> None:
+    """End a daemon that this process started."""
+    end(process.pid, lambda: process.poll() is not None)
+
+
 def wait_ready(process: subprocess.Popen[bytes], state_dir: Path, timeout_s: float = READY_TIMEOUT_S) -> RunningCloud:
     """Wait for the state file of this very process.
 
@@ -92,8 +115,28 @@ def wait_ready(process: subprocess.Popen[bytes], state_dir: Path, timeout_s: flo
         if cloud is not None and cloud.pid == process.pid:
             return cloud
         time.sleep(_POLL_S)
-    end(process.pid, lambda: process.poll() is not None)
+    end_child(process)
     raise _not_started(f"the embedded cloud was not ready after {timeout_s:.0f} s", state_dir)
+
+
+@contextmanager
+def death_told(cloud: RunningCloud) -> Iterator[None]:
+    """An error in the block, when the cloud's process is gone, is told as the cloud's death.
+
+    Raises: CommandError with the last lines of the cloud's log.
+    """
+    try:
+        yield
+    except Exception as error:
+        if process_tree.lives(cloud.pid):
+            raise
+        tail = log_tail(cloud.state_dir)
+        raise CommandError(
+            f"the embedded cloud died (process {cloud.pid}); its last words:\n{tail or '(it wrote nothing)'}",
+            place=str(cloud.state_dir / state.LOG_FILE),
+            next_step="mend what the log names, then start again; a killed process says nothing (memory?)",
+            exit_code=exit_codes.NO_CLOUD,
+        ) from error
 
 
 def stop(cloud: RunningCloud) -> None:
@@ -140,8 +183,13 @@ def _not_started(cause: str, state_dir: Path) -> CommandError:
 
 
 def _daemon_environment() -> dict[str, str]:
-    """The caller's environment without its AWS variables and without Python's switches.
+    """The caller's environment without its AWS variables, its proxies and Python's switches.
 
-    The cloud's own processes must neither find the caller's account nor miss their `.pyc` files.
+    The cloud's own processes must neither find the caller's account, nor send what is for 127.0.0.1 to a proxy,
+    nor miss their `.pyc` files.
     """
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "PYTHON")) and name.upper() not in _PROXY_VARIABLES
+    }

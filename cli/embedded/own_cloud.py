@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli import exit_codes
+from cli import exit_codes, interrupts
 from cli.embedded import daemon, state
 from cli.embedded.state import RunningCloud
 from cli.errors import CommandError
@@ -30,14 +29,14 @@ def own_cloud(state_dir: Path, *, keep: bool) -> Iterator[RunningCloud]:
             next_step=f"`turbine local down --state-dir {state_dir}`, or leave --state-dir out",
             exit_code=exit_codes.NO_CLOUD,
         )
-    process = daemon.start(state_dir, daemon.free_port(), parent_pid=None if keep else os.getpid())
+    process, running = daemon.start_ready(state_dir, daemon.free_port(), parent_pid=None if keep else os.getpid())
     left_well = False
     try:
-        yield daemon.wait_ready(process, state_dir)
+        with daemon.death_told(running):
+            yield running
         left_well = True
     finally:
         if not (keep and left_well):
-            # A second Ctrl-C while stopping would leave what the first was about to end.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
-            daemon.end(process.pid, lambda: process.poll() is not None)
+            # A first Ctrl-C while stopping would leave what is about to end.
+            interrupts.ignore()
+            daemon.end_child(process)

@@ -59,6 +59,8 @@ def read(state_dir: Path) -> RunningCloud | None:
         )
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise refused(state_dir, error) from error
     except (ValueError, KeyError, TypeError) as error:
         raise CommandError(
             f"the state file cannot be read: {error!r}",
@@ -66,6 +68,27 @@ def read(state_dir: Path) -> RunningCloud | None:
             next_step=f"remove it, then `turbine local up --state-dir {state_dir}`",
             exit_code=exit_codes.NO_CLOUD,
         ) from error
+
+
+def make_folder(state_dir: Path) -> None:
+    """Make the state directory, if need be.
+
+    Raises: CommandError if it cannot be one.
+    """
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refused(state_dir, error) from error
+
+
+def refused(state_dir: Path, error: OSError) -> CommandError:
+    """A state directory that cannot be used."""
+    return CommandError(
+        f"this cannot be a state directory: {error.strerror}",
+        place=str(error.filename or state_dir),
+        next_step="name a folder that you may write to with --state-dir",
+        exit_code=exit_codes.REFUSED,
+    )
 
 
 def require_running(state_dir: Path) -> RunningCloud:

@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
-from cli import exit_codes
+from cli import exit_codes, interrupts
 from cli.embedded import daemon, own_cloud, process_tree, state
-from cli.errors import CommandError
+from cli.errors import CommandError, InterruptedBySignal
 
 DAEMON = """
 import json, os, pathlib, sys, time
@@ -38,11 +42,13 @@ def _project(tmp_path: Path, body: str) -> Path:
     return package.parent
 
 
-def test_a_daemon_is_started_apart_without_the_callers_aws_and_python_variables(
+def test_a_daemon_is_started_apart_without_the_callers_aws_proxy_and_python_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    for proxy in ("HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(proxy, "http://proxy.invalid:1")
     process = daemon.start(tmp_path / "s", 5, project_dir=_project(tmp_path, READY), parent_pid=7)
     cloud = daemon.wait_ready(process, tmp_path / "s")
     assert os.getsid(process.pid) == process.pid
@@ -50,7 +56,7 @@ def test_a_daemon_is_started_apart_without_the_callers_aws_and_python_variables(
 
     daemon.end(process.pid, lambda: process.poll() is not None)
     environment = json.loads((tmp_path / "s" / "environment").read_text())
-    assert not [name for name in environment if name.startswith(("AWS_", "PYTHON"))]
+    assert not [name for name in environment if name.startswith(("AWS_", "PYTHON")) or "PROXY" in name.upper()]
     assert "words of the daemon" in daemon.log_tail(tmp_path / "s")
 
 
@@ -126,7 +132,7 @@ def test_an_own_cloud_ends_with_its_block_however_it_is_left(tmp_path: Path, mon
         return started[-1][0]
 
     monkeypatch.setattr(daemon, "start", start_here)
-    monkeypatch.setattr(own_cloud.signal, "signal", lambda *_: None)  # keep this process's handlers
+    monkeypatch.setattr(interrupts, "ignore", lambda: None)  # keep this process's handlers
     with pytest.raises(KeyboardInterrupt), own_cloud.own_cloud(tmp_path / "s", keep=True):
         raise KeyboardInterrupt
     assert started[-1][0].poll() is not None
@@ -141,3 +147,49 @@ def test_an_own_cloud_ends_with_its_block_however_it_is_left(tmp_path: Path, mon
     assert kept.poll() is None
     kept.kill()
     kept.wait()
+
+
+@pytest.mark.parametrize("error", [InterruptedBySignal(2), KeyboardInterrupt(), CommandError("not ready")])
+def test_a_daemon_that_did_not_get_ready_before_an_interrupt_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def interrupted(process: subprocess.Popen[bytes], _state_dir: Path) -> NoReturn:
+        waited_for.append(process)
+        raise error
+
+    waited_for: list[subprocess.Popen[bytes]] = []
+    project = _project(tmp_path, "time.sleep(60)")
+    monkeypatch.setattr(daemon, "start", partial(daemon.start, project_dir=project))
+    monkeypatch.setattr(daemon, "wait_ready", interrupted)
+    with pytest.raises(type(error)):
+        daemon.start_ready(tmp_path / "s", 5, parent_pid=None)
+    assert waited_for[0].poll() is not None
+
+
+def test_an_error_of_a_cloud_that_died_is_told_as_its_death(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon, "start", partial(daemon.start, project_dir=_project(tmp_path, READY)))
+    monkeypatch.setattr(interrupts, "ignore", lambda: None)
+    with (
+        pytest.raises(CommandError, match=r"(?s)cloud died.*words of the daemon") as raised,
+        own_cloud.own_cloud(tmp_path / "s", keep=False) as cloud,
+    ):
+        os.kill(cloud.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, cloud.pid, os.WEXITED | os.WNOWAIT)
+        raise EndpointConnectionError(endpoint_url=cloud.endpoint)
+    assert raised.value.exit_code == exit_codes.NO_CLOUD
+    assert raised.value.place == str(tmp_path / "s" / state.LOG_FILE)
+
+
+def test_an_error_beside_a_living_cloud_stays_what_it_is(tmp_path: Path) -> None:
+    cloud = state.RunningCloud(tmp_path, os.getpid(), 1, "e", "1", "r", "k", "s")
+    with pytest.raises(EndpointConnectionError), daemon.death_told(cloud):
+        raise EndpointConnectionError(endpoint_url="e")
+
+
+def test_a_file_is_no_state_directory(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for use in (state.read, state.make_folder):
+        with pytest.raises(CommandError, match="cannot be a state directory") as raised:
+            use(file)
+        assert raised.value.exit_code == exit_codes.REFUSED
