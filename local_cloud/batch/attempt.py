@@ -25,7 +25,7 @@ from local_cloud.batch.nodes import NodeSpec
 from local_cloud.batch.retries import AttemptEnd
 from local_cloud.container_logs import LogStream
 from local_cloud.images import container
-from local_cloud.images.root import build
+from local_cloud.images.root import Image, build
 
 GRACE_S = 30.0
 TIMED_OUT = "Job attempt duration exceeded timeout"
@@ -40,7 +40,6 @@ class Node:
     process: subprocess.Popen[bytes]
     log: LogStream
     output: threading.Thread
-    scratch: Path
 
 
 @dataclass
@@ -64,30 +63,39 @@ class Attempt:
         slots = host.take_slots([spec.needs for spec in self.specs])
         nodes: list[Node] = []
         try:
+            # All before the first start: the nodes of a gang wait for each other.
+            images = [
+                build(spec.image).copied_to(self._scratch(index) / "root") for index, spec in enumerate(self.specs)
+            ]
             for index in self._start_order():
-                nodes.append(self._start(index, slots[index]))
+                nodes.append(self._start(index, images[index], slots[index]))
             return self._follow(nodes)
         finally:
             for node in nodes:
                 _clean(node)
+            shutil.rmtree(self._folder, ignore_errors=True)
             host.give_slots(slots)
+
+    @property
+    def _folder(self) -> Path:
+        return settings.current().state_dir / "jobs" / self.name.replace(":", "-")
+
+    def _scratch(self, index: int) -> Path:
+        return self._folder / str(index)
 
     def _start_order(self) -> list[int]:
         """The main node first, as on AWS; then the others."""
         return [self.main, *(index for index in range(len(self.specs)) if index != self.main)]
 
-    def _start(self, index: int, slots: host.Slots) -> Node:
+    def _start(self, index: int, image: Image, slots: host.Slots) -> Node:
         spec = self.specs[index]
-        image = build(spec.image)
-        scratch = settings.current().state_dir / "jobs" / self.name.replace(":", "-") / str(index)
-        scratch.mkdir(parents=True, exist_ok=True)
         variables = {**spec.environment, **self.variables[index]}
         if slots.gpus:
             variables["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, slots.gpus))
         process = processes.start(
             container.command(image, spec.command),
             cwd=container.workdir(image),
-            env=container.environment(image, variables, scratch),
+            env=container.environment(image, variables, self._scratch(index)),
         )
         if slots.cores:
             with contextlib.suppress(ProcessLookupError):
@@ -95,7 +103,7 @@ class Attempt:
         if process.stdout is None:
             raise RuntimeError("a container was started without its output")
         log = self.streams[index]
-        return Node(process, log, log.follow(process.stdout), scratch)
+        return Node(process, log, log.follow(process.stdout))
 
     def _follow(self, nodes: Sequence[Node]) -> AttemptEnd:
         main, others = nodes[0], nodes[1:]
@@ -136,15 +144,12 @@ def _stop(nodes: Sequence[Node], grace_s: float = GRACE_S) -> None:
 
 
 def _clean(node: Node) -> None:
-    """Kill what a container left behind, keep the end of its output, drop its scratch folder."""
+    """Kill what a container left behind, keep the end of its output."""
     if node.process.poll() is None:
         processes.signal_group(node.process, signal.SIGKILL)
         node.process.wait()
     processes.forget(node.process)
     node.output.join(timeout=5)
-    shutil.rmtree(node.scratch, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        node.scratch.parent.rmdir()
 
 
 def _exit_code(process: subprocess.Popen[bytes]) -> int | None:

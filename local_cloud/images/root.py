@@ -1,19 +1,23 @@
-"""Lays an image's COPYs out as a folder, named by its content, so that it is made once and used by every job.
+"""Lays an image's COPYs out as a folder, named by its content and compiled, so that it is made once.
 
-Absolute paths of the container live below that folder. A job sees these files and installed packages, nothing else
-of the checkout.
+Every container then gets a copy of its own, as its writable layer would be: what a job writes, no other job sees.
+Absolute paths of the container live below that copy. A job sees these files and installed packages, nothing else of
+the checkout; a Dockerfile or a link that reaches out of the project or the context is refused.
 """
 
 from __future__ import annotations
 
+import compileall
 import fnmatch
 import hashlib
 import json
 import os
 import re
 import shutil
+import stat
+import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local_cloud import image_sources, settings
@@ -31,6 +35,10 @@ class ImageError(RuntimeError):
     """An image cannot be turned into files. Batch calls this CannotPullContainerError."""
 
 
+class OutsideError(ValueError):
+    """A path leaves the folder that Docker would not let it leave."""
+
+
 @dataclass(frozen=True)
 class Image:
     """An image as a process needs it. `root` stands for `/` of the container."""
@@ -45,6 +53,13 @@ class Image:
     def path(self, absolute: str) -> Path:
         """Where an absolute path of the container lies on this machine."""
         return self.root / absolute.lstrip("/")
+
+    def copied_to(self, folder: Path) -> Image:
+        """The image with a writable root of its own, which is `folder` and must not exist yet."""
+        _copy_root(self.root, folder)
+        # Docker makes the working directory, even where no COPY puts anything into it.
+        (folder / self.workdir.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        return replace(self, root=folder)
 
 
 def repository_of(uri: str) -> str:
@@ -64,27 +79,39 @@ def repository_of(uri: str) -> str:
 def build(uri: str) -> Image:
     """The image of a URI, laid out; made anew when its Dockerfile or a copied file has changed.
 
+    Its root is shared: `copied_to` makes one that a container may write to.
+
     Raises: ImageError naming what is missing or not emulated.
     """
     repository = repository_of(uri)
     source = image_sources.lookup(repository)
     if source is None:
         raise ImageError(f"image {uri}: no deployed template says where the repository {repository} is built from")
-    project = settings.current().project_dir
-    context = (project / source.context).resolve()
-    path = (project / source.dockerfile).resolve()
-    if not path.is_file():
-        raise ImageError(f"image {uri}: the Dockerfile {source.dockerfile} does not exist")
     try:
+        context = _inside_project("DockerContext", source.context)
+        path = _inside_project("Dockerfile", source.dockerfile)
+        if not path.is_file():
+            raise FileNotFoundError("the Dockerfile does not exist")
         parsed = dockerfile.parse(path.read_text())
         files = _files(parsed, context)
         _check_installs(parsed, files, repository)
         root = _materialise(files)
-    except (dockerfile.UnsupportedDockerfileError, requirements.RequirementMissingError, OSError) as error:
+    except (
+        dockerfile.UnsupportedDockerfileError,
+        requirements.RequirementMissingError,
+        OutsideError,
+        OSError,
+    ) as error:
         raise ImageError(f"image {uri} ({source.dockerfile}): {error}") from error
-    # Docker makes the working directory, even where no COPY puts anything into it.
-    (root / parsed.workdir.lstrip("/")).mkdir(parents=True, exist_ok=True)
     return Image(uri, root, parsed.workdir, parsed.environment, parsed.entrypoint, parsed.command)
+
+
+def _inside_project(name: str, relative: str) -> Path:
+    project = settings.current().project_dir.resolve()
+    path = (project / relative).resolve()
+    if not path.is_relative_to(project):
+        raise OutsideError(f"{name} {relative} is outside of the project {project.name}")
+    return path
 
 
 def _files(parsed: dockerfile.Dockerfile, context: Path) -> dict[str, Path]:
@@ -102,25 +129,31 @@ def _matches(context: Path, pattern: str) -> list[Path]:
     relative = pattern.lstrip("/")
     if relative in ("", "."):
         return [context]
+    if ".." in Path(relative).parts:
+        raise OutsideError(f"COPY {pattern}: no such file in the context {context.name}, and .. is not followed")
     found = sorted(context.glob(relative))
-    inside = [path for path in found if path.resolve().is_relative_to(context)]
-    if not inside:
+    if not found:
         raise FileNotFoundError(f"COPY {pattern}: no such file in the context {context.name}")
-    return inside
+    return found
 
 
 def _copied(source: Path, copy: dockerfile.Copy, context: Path, ignored: list[str]) -> dict[str, Path]:
+    _refuse_to_leave(source, context)
     if source.is_dir():
-        below = (path for path in sorted(source.rglob("*")) if path.is_file())
-        return {
-            f"{copy.destination.rstrip('/')}/{path.relative_to(source)}": path
-            for path in below
-            if not _is_ignored(path.relative_to(context), ignored)
-        }
+        below = [path for path in sorted(source.rglob("*")) if not _is_ignored(path.relative_to(context), ignored)]
+        for path in below:
+            _refuse_to_leave(path, context)
+        destination = copy.destination.rstrip("/")
+        return {f"{destination}/{path.relative_to(source)}": path for path in below if path.is_file()}
     if _is_ignored(source.relative_to(context), ignored):
         raise FileNotFoundError(f"COPY {source.name}: .dockerignore leaves it out")
     destination = f"{copy.destination}{source.name}" if copy.destination.endswith("/") else copy.destination
     return {destination: source}
+
+
+def _refuse_to_leave(path: Path, context: Path) -> None:
+    if not path.resolve().is_relative_to(context):
+        raise OutsideError(f"{path.relative_to(context)} is a link out of the context {context.name}")
 
 
 def _ignore_patterns(context: Path) -> list[str]:
@@ -159,13 +192,34 @@ def _materialise(files: dict[str, Path]) -> Path:
     root = settings.current().state_dir / "images" / digest
     with _building:
         if not root.exists():
-            draft = root.with_suffix(".draft")
-            shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir(parents=True)
+            root.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(dir=root.parent, prefix="draft-"))
             for destination, path in files.items():
                 target = draft / destination.lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
                 target.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
+            # Once here, else every copy would compile its modules again. What does not compile fails in the job.
+            compileall.compile_dir(draft, quiet=2)
+            _protect(draft)
             draft.rename(root)
     return root
+
+
+def _protect(root: Path) -> None:
+    """Make the files read-only. Folders stay as they are: the owner must be able to remove a state directory."""
+    for path in root.rglob("*"):
+        if path.is_file():
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)
+
+
+def _copy_root(root: Path, folder: Path) -> None:
+    """Copy files with their times, by which Python knows that their compiled modules are still good."""
+    folder.mkdir(parents=True)
+    for path in sorted(root.rglob("*")):
+        target = folder / path.relative_to(root)
+        if path.is_dir():
+            target.mkdir()
+        else:
+            shutil.copy2(path, target)
+            target.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IWUSR)

@@ -65,7 +65,7 @@ class ModelServer:
         scratch: Path,
     ) -> None:
         self.port = _free_port()
-        image = build(image_uri)
+        image = build(image_uri).copied_to(scratch / "root")
         variables = {
             **container.aws_variables(account),
             **environment,

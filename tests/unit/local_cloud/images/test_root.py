@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,8 +39,53 @@ def write(project: Path, *lines: str) -> None:
 def test_only_copied_files_are_there(project: Path) -> None:
     write(project, "WORKDIR /opt/app", "COPY code src")
     root = build(URI).root
-    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    assert files == ["opt/app/src/main.py"]
+    files = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    assert [name for name in files if "__pycache__" not in name] == ["opt/app/src/main.py"]
+
+
+def test_what_a_container_writes_no_other_sees(project: Path, tmp_path: Path) -> None:
+    write(project, "WORKDIR /work", "COPY code /app")
+    shared = build(URI)
+    first, second = shared.copied_to(tmp_path / "1" / "root"), shared.copied_to(tmp_path / "2" / "root")
+    first.path("/app/main.py").write_text("broken")
+    first.path("/work/new.py").write_text("new")
+    assert second.path("/app/main.py").read_text() == "print(1)\n"
+    assert list(second.path("/work").iterdir()) == []
+    assert build(URI).copied_to(tmp_path / "3").path("/app/main.py").read_text() == "print(1)\n"
+    assert shared.path("/app/main.py").stat().st_mode & 0o222 == 0
+
+
+def test_a_copy_is_compiled_already(project: Path, tmp_path: Path) -> None:
+    write(project, "COPY code /app")
+    root = build(URI).copied_to(tmp_path / "root").path("/app")
+    compiled = Path(importlib.util.cache_from_source(str(root / "main.py")))
+    before = compiled.stat().st_mtime_ns
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import main"
+    done = subprocess.run([sys.executable, "-I", "-v", "-c", script, str(root)], capture_output=True, text=True)
+    assert f"{compiled} matches {root / 'main.py'}" in done.stderr
+    assert compiled.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "context"), [("../Dockerfile", "."), ("Dockerfile", ".."), ("link", "."), ("Dockerfile", "away")]
+)
+def test_an_image_is_built_from_the_project_only(project: Path, tmp_path: Path, dockerfile: str, context: str) -> None:
+    write(project, "COPY code /app")
+    (tmp_path / "Dockerfile").write_text("FROM python\n")
+    (project / "link").symlink_to(tmp_path / "Dockerfile")
+    (project / "away").symlink_to(tmp_path)
+    image_sources.remember("app", dockerfile, context)
+    with pytest.raises(ImageError, match="is outside of the project"):
+        build(URI)
+
+
+@pytest.mark.parametrize("line", ["COPY code /app", "COPY code/leak /app/leak", "COPY code/*eak /app/"])
+def test_a_link_out_of_the_context_is_refused_by_name(project: Path, tmp_path: Path, line: str) -> None:
+    (tmp_path / "host-secret").write_text("x")
+    (project / "code" / "leak").symlink_to(tmp_path / "host-secret")
+    write(project, line)
+    with pytest.raises(ImageError, match="code/leak is a link out of the context"):
+        build(URI)
 
 
 def test_the_same_content_is_laid_out_once_and_a_change_anew(project: Path) -> None:
