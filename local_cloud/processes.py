@@ -1,8 +1,12 @@
-"""Every subprocess the embedded cloud starts, each in its own process group, so that a stop leaves none."""
+"""Every subprocess the embedded cloud starts, each in its own process group, so that a stop leaves none.
+
+A stop that this process cannot see (SIGKILL) is the watchdog's: see `guard`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -12,9 +16,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+_LOG = logging.getLogger(__name__)
 _live: set[subprocess.Popen[Any]] = set()
 _lock = threading.Lock()
 _closed = False
+_watchdog: subprocess.Popen[bytes] | None = None
+
+
+def guard() -> None:
+    """Have every process that is started from now on killed when this one ends, even by SIGKILL."""
+    global _watchdog
+    program = Path(__file__).with_name("watchdog.py")
+    _watchdog = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        bufsize=0,
+    )
+
+
+def _tell_watchdog(line: str) -> None:
+    if _watchdog is None or _watchdog.stdin is None:
+        return
+    try:
+        _watchdog.stdin.write(line.encode())
+    except BrokenPipeError:
+        _LOG.warning("the watchdog is gone: if this cloud is killed now, its processes live on")
 
 
 class CloudStoppingError(RuntimeError):
@@ -49,6 +78,7 @@ def start(
             start_new_session=True,
         )
         _live.add(process)
+        _tell_watchdog(f"+{process.pid}\n")
     return process
 
 
@@ -57,6 +87,7 @@ def forget(process: subprocess.Popen[bytes]) -> None:
     signal_group(process, signal.SIGKILL)
     with _lock:
         _live.discard(process)
+        _tell_watchdog(f"-{process.pid}\n")
 
 
 def signal_group(process: subprocess.Popen[bytes], number: int) -> None:

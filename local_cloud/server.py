@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import fcntl
 import importlib.metadata
 import json
 import logging
@@ -18,7 +19,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -65,6 +66,7 @@ SERVICES: tuple[ModuleType, ...] = (
 """Every service module: `REPLACEMENTS`, and for background threads `start(settings)` and `stop()`."""
 
 READY_FILE = "cloud.json"
+LOCK_FILE = "lock"
 _LOG = logging.getLogger("local_cloud")
 
 
@@ -94,6 +96,7 @@ def serve(arguments: argparse.Namespace) -> None:
         gpus=arguments.gpus,
     )
     settings.use(cloud)
+    processes.guard()
     os.environ.update(
         {
             # Nothing in this process may reach for the caller's account, and SAM's transform asks for a Region.
@@ -196,4 +199,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     arguments.state_dir.mkdir(parents=True, exist_ok=True)
-    serve(arguments)
+    with _held(arguments.state_dir):
+        serve(arguments)
+
+
+@contextlib.contextmanager
+def _held(state_dir: Path) -> Iterator[None]:
+    """Hold the state directory while this process lives; the lock goes with it, however it ends.
+
+    Raises: SystemExit naming the process that holds it.
+    """
+    with (state_dir / LOCK_FILE).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip()
+            sys.exit(
+                f"the state directory {state_dir} is held by a running embedded cloud (process {holder}): "
+                "stop it, or use another --state-dir"
+            )
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

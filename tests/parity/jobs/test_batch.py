@@ -20,7 +20,7 @@ def test_a_job_sees_its_image_its_packages_and_nothing_of_the_checkout(jobs: Any
     assert seen["environment"]["AWS_BATCH_JOB_ID"] == job["jobId"]
     assert seen["environment"]["AWS_BATCH_JOB_ATTEMPT"] == "1"
     assert seen["environment"]["AWS_BATCH_JQ_NAME"] == "parity"
-    assert seen["cwd"].startswith(str(cloud["state_dir"] / "images"))
+    assert seen["cwd"].startswith(str(cloud["state_dir"] / "jobs"))
     assert "CUDA_VISIBLE_DEVICES" not in seen["environment"]
     assert seen["writes_bytecode"]
     assert str(Path(__file__).parents[3]) not in seen["path"]
