@@ -9,7 +9,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from inference.payload import MEDIA_TYPES, BadLineError, parse_rows, render
+from inference.payload import (
+    MEDIA_TYPES,
+    BadLineError,
+    parse_rows,
+    render,
+    require_finite_features,
+    require_finite_outputs,
+)
 from training.predictor import Predictor
 
 
@@ -57,7 +64,11 @@ def _predict(predictor: Predictor, body: bytes, given: str, wanted: str) -> byte
     rows = parse_rows(body, given, predictor.features)
     if not len(rows):
         return b""
-    return render(predictor.predict(rows), predictor.task.classes, wanted)
+    scaled = predictor.normalisation.apply(rows)
+    require_finite_features(scaled, predictor.features)
+    outputs = predictor.outputs(scaled)
+    require_finite_outputs(outputs)
+    return render(predictor.task.decode(outputs), predictor.task.classes, wanted)
 
 
 def _refusal(status: int, header: str, value: str | None) -> Response:

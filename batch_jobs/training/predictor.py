@@ -54,9 +54,12 @@ class Predictor:
         )
 
     def predict(self, features: np.ndarray) -> Predictions:
-        """Shapes: `features` (n, f), unscaled, columns in the order of `self.features`."""
-        scaled = torch.from_numpy(self.normalisation.apply(features)).to(self.device)
-        return self.task.decode(outputs_of(self.model, scaled).cpu().numpy())
+        """Shapes: `features` (n, f) float64, unscaled, columns in the order of `self.features`."""
+        return self.task.decode(self.outputs(self.normalisation.apply(features)))
+
+    def outputs(self, scaled: np.ndarray) -> np.ndarray:
+        """What the model makes of scaled features, before the task decodes it. Shapes: (n, f) to (n, k) float32."""
+        return outputs_of(self.model, torch.from_numpy(scaled).to(self.device)).cpu().numpy()
 
 
 @torch.inference_mode()

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from inference.app import create_app
 from training.predictor import Predictor
@@ -97,6 +98,22 @@ def test_a_bad_line_refuses_the_request_and_is_named(classifier: Path, row: Any)
         "problem": 'is "two"',
         "mend": "give b as a number",
     }
+
+
+def test_a_number_that_overflows_once_scaled_is_a_bad_line(classifier: Path, row: Any) -> None:
+    """Column c has scale 0.5: 3e38 is a float32, 6e38 is not."""
+    answer = invoke(classifier, "\n".join([row(), row(c=3e38)]), headers=JSON_LINES)
+    assert answer.status_code == 400
+    assert (answer.json()["line"], answer.json()["field"]) == (2, "c")
+    assert "trained on" in answer.json()["problem"]
+
+
+def test_an_answer_that_overflows_is_a_bad_line(regressor: Path, row: Any) -> None:
+    weights = load_file(regressor / "model.safetensors")
+    save_file({name: 100 * weight for name, weight in weights.items()}, regressor / "model.safetensors")
+    answer = invoke(regressor, "\n".join([row(), row(a=3e38, b=3e38)]), headers=JSON_LINES)
+    assert answer.status_code == 400
+    assert (answer.json()["line"], answer.json()["field"]) == (2, None)
 
 
 def test_no_lines_no_answers(classifier: Path) -> None:
