@@ -1,9 +1,11 @@
 """The data set in memory: shards become one feature matrix and one label column.
 
-Refused with exit code 65, naming shard or column: a shard that is no Parquet or has other columns than
-the first, a missing target, features that are not numbers, missing or infinite values anywhere.
+Refused with exit code 65, naming shard or column: a shard that is no Parquet, has other columns than the
+first or two of one name, two features of one name, a missing target, features that are not numbers, missing
+or infinite values anywhere, labels that do not fit int64.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +18,8 @@ from training.errors import BadDataError
 from training.spec import Dataset
 from training.storage import Storage
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 _ROW_MEND = "fill or drop such rows before writing the data set"
 
 
@@ -23,7 +27,8 @@ _ROW_MEND = "fill or drop such rows before writing the data set"
 class Examples:
     """Rows in shard order; a row's position is its `row_id`.
 
-    Shapes: `features` (n, f) float32; `labels` (n,) int64, bool, float64 or str.
+    Shapes: `features` (n, f) float64, within float32's range, so that they may be centred before they lose
+    digits (1700000000 and 1700000060 are one float32); `labels` (n,) int64, bool, float64 or str.
     """
 
     feature_names: list[str]
@@ -58,21 +63,35 @@ def to_examples(table: pa.Table, target: str) -> Examples:
         )
     if table.num_rows == 0:
         raise BadDataError("the data set has no rows", "put rows into its shards")
-    columns = dict(_feature_columns(table.drop_columns([target])))
-    if not columns:
+    features = list(_feature_columns(table.drop_columns([target])))
+    if not features:
         raise BadDataError(f"the data set has no column besides the target {target!r}", "add feature columns")
-    return Examples(list(columns), np.stack(list(columns.values()), axis=1), _labels(table[target], target))
+    names = [name for name, _ in features]
+    if repeated := _repeated(names):
+        raise BadDataError(
+            f"feature {repeated!r} is there twice: as a column, and as a place of a list column",
+            "rename one of the two columns",
+        )
+    return Examples(names, np.stack([column for _, column in features], axis=1), _labels(table[target], target))
 
 
 def _read_parquet(body: bytes, uri: str) -> pa.Table:
     try:
-        return pq.read_table(pa.BufferReader(body))
+        file = pq.ParquetFile(pa.BufferReader(body))
+        if repeated := _repeated(file.schema_arrow.names):
+            raise BadDataError(f"shard {uri} has column {repeated!r} twice", "give each column a name of its own")
+        return file.read()
     except pa.ArrowException as error:
         raise BadDataError(f"shard {uri} is not readable as Parquet: {error}", "write the shard again") from error
 
 
+def _repeated(names: list[str]) -> str | None:
+    """The first name that occurs more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
 def _feature_columns(table: pa.Table) -> Iterable[tuple[str, np.ndarray]]:
-    """Each feature as (name, (n,) float32); a fixed-size list `pixels` becomes `pixels_0`, `pixels_1`, …"""
+    """Each feature as (name, (n,) float64); a fixed-size list `pixels` becomes `pixels_0`, `pixels_1`, …"""
     for name in table.column_names:
         column = table[name]
         if pa.types.is_fixed_size_list(column.type):
@@ -85,37 +104,56 @@ def _feature_columns(table: pa.Table) -> Iterable[tuple[str, np.ndarray]]:
 
 
 def _numbers(column: pa.ChunkedArray, name: str, per_row: int = 1) -> np.ndarray:
-    _require_numeric(column.type, name)
+    if not _is_numeric(column.type):
+        raise BadDataError(
+            f"feature column {name!r} holds {column.type}, not numbers", "encode it as numbers or leave the column out"
+        )
     _require_no_nulls(column, name, per_row)
-    with np.errstate(over="ignore"):  # what does not fit is infinite then, and refused below
-        values = column.to_numpy().astype(np.float32)
-    if not np.isfinite(values).all():
-        row = int(np.flatnonzero(~np.isfinite(values))[0]) // per_row
-        raise BadDataError(f"column {name!r} is not a finite float32 in row {row}", _ROW_MEND)
+    values = column.to_numpy().astype(np.float64)
+    if (row := _first_not_float32(values)) is not None:
+        raise BadDataError(f"column {name!r} is not a finite float32 in row {row // per_row}", _ROW_MEND)
     return values
 
 
-def _require_numeric(kind: pa.DataType, name: str) -> None:
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        raise BadDataError(
-            f"feature column {name!r} holds {kind}, not numbers",
-            "encode it as numbers or leave the column out",
-        )
-
-
 def _labels(column: pa.ChunkedArray, target: str) -> np.ndarray:
+    if pa.types.is_dictionary(column.type):  # a pandas categorical
+        column = column.cast(column.type.value_type)
     _require_no_nulls(column, target)
     kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return np.array(column.to_pylist(), dtype=np.str_)
-    _require_numeric(kind, target)
-    labels = column.to_numpy()
+    if pa.types.is_boolean(kind):
+        return column.to_numpy()
+    if pa.types.is_integer(kind):
+        return _integers(column, target)
     if not pa.types.is_floating(kind):
-        return labels if pa.types.is_boolean(kind) else labels.astype(np.int64)
-    if not np.isfinite(labels).all():
-        row = int(np.flatnonzero(~np.isfinite(labels))[0])
-        raise BadDataError(f"target column {target!r} is not finite in row {row}", "drop rows without a label")
-    return labels.astype(np.float64)
+        raise BadDataError(
+            f"target column {target!r} holds {kind}, neither numbers nor strings",
+            "store the target as integers, floats, strings or booleans",
+        )
+    labels = column.to_numpy().astype(np.float64)
+    if (row := _first_not_float32(labels)) is not None:
+        raise BadDataError(f"target column {target!r} is not a finite float32 in row {row}", _ROW_MEND)
+    return labels
+
+
+def _integers(column: pa.ChunkedArray, target: str) -> np.ndarray:
+    try:
+        return column.cast(pa.int64()).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise BadDataError(
+            f"target column {target!r} does not fit int64: {error}", "store such labels as strings"
+        ) from error
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+
+
+def _first_not_float32(values: np.ndarray) -> int | None:
+    """Where the first NaN, infinity or number beyond float32's range is."""
+    bad = ~(np.abs(values) <= FLOAT32_MAX)  # NaN compares False
+    return int(bad.argmax()) if bad.any() else None
 
 
 def _require_no_nulls(column: pa.ChunkedArray, name: str, per_row: int = 1) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from training import metrics
 from training.errors import BadDataError
+from training.normalisation import is_constant
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,12 @@ class Regression:
         """From the train split's labels. Raises: BadDataError when they are text or all the same."""
         if labels.dtype.kind not in "fi":
             raise BadDataError(f"target column {target!r} does not hold numbers", "use a classifier for it")
-        scale = float(labels.std())
-        if scale == 0:
-            raise BadDataError(f"target column {target!r} is {labels[0]} in every row", "choose another target")
-        return cls(float(labels.mean()), scale)
+        if is_constant(labels):
+            raise BadDataError(
+                f"target column {target!r} has no spread: it is {labels[0]} in every row, or nearly so",
+                "choose another target",
+            )
+        return cls(float(labels.mean()), float(labels.std()))
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Regression":

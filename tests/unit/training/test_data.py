@@ -21,7 +21,7 @@ def test_shards_are_joined_in_their_order(bench: Any) -> None:
     examples = load_examples(dataset(first, second), Storage(bench.s3))
     assert examples.feature_names == ["a"]
     assert examples.features.tolist() == [[1.0], [2.0], [3.0]]
-    assert examples.features.dtype == np.float32
+    assert examples.features.dtype == np.float64
     assert examples.labels.tolist() == [0, 1, 1]
 
 
@@ -60,6 +60,14 @@ def test_a_shard_with_other_columns_is_named(bench: Any) -> None:
         load_examples(dataset(first, second), Storage(bench.s3))
 
 
+def test_two_columns_of_one_name_in_a_shard_are_named(bench: Any) -> None:
+    twice = pa.Table.from_arrays([pa.array([1.0]), pa.array([2.0]), pa.array([0])], names=["a", "a", "class"])
+    once = pa.table({"a": [1.0], "class": [0]})
+    shards = [bench.put_shard(table, f"part-{number}.parquet") for number, table in enumerate((once, twice))]
+    with pytest.raises(BadDataError, match=r"part-1.parquet has column 'a' twice"):
+        load_examples(dataset(*shards), Storage(bench.s3))
+
+
 @pytest.mark.parametrize(
     ("columns", "problem"),
     [
@@ -71,7 +79,13 @@ def test_a_shard_with_other_columns_is_named(bench: Any) -> None:
         ({"a": [1.0, float("nan")], "class": [0, 1]}, "column 'a' is not a finite float32 in row 1"),
         ({"a": [1e300], "class": [0]}, "column 'a' is not a finite float32 in row 0"),
         ({"a": [1.0, 2.0], "class": [0, None]}, "column 'class' has no value in row 1"),
-        ({"a": [1.0, 2.0], "class": [0.5, float("nan")]}, "target column 'class' is not finite in row 1"),
+        ({"a": [1.0, 2.0], "class": [0.5, float("nan")]}, "target column 'class' is not a finite float32 in row 1"),
+        ({"a": [1.0], "class": [[0]]}, "target column 'class' holds list<item: int64>, neither numbers nor strings"),
+        ({"a": [1.0], "class": pa.array([2**63 + 5], pa.uint64())}, "target column 'class' does not fit int64"),
+        (
+            {"x": pa.array([[1, 2]], pa.list_(pa.int64(), 2)), "x_0": [3], "class": [0]},
+            "feature 'x_0' is there twice",
+        ),
     ],
 )
 def test_a_bad_column_is_named(columns: dict[str, Any], problem: str) -> None:
@@ -91,3 +105,18 @@ def test_a_bad_number_in_a_list_is_found_by_its_row() -> None:
     pixels = pa.array([[1.0, 2.0], [3.0, float("inf")]], pa.list_(pa.float32(), 2))
     with pytest.raises(BadDataError, match="column 'pixels' is not a finite float32 in row 1"):
         to_examples(pa.table({"pixels": pixels, "class": [0, 1]}), "class")
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=["large", "view", "dict"]
+)
+def test_classes_of_every_kind_of_string_are_strings(bench: Any, kind: pa.DataType) -> None:
+    classes = pa.array(["x", "y", "x"])
+    stored = classes.dictionary_encode() if pa.types.is_dictionary(kind) else classes.cast(kind)
+    shard = bench.put_shard(pa.table({"a": [1.0, 2.0, 3.0], "class": stored}))
+    assert load_examples(dataset(shard), Storage(bench.s3)).labels.tolist() == ["x", "y", "x"]
+
+
+def test_digits_that_float32_has_no_room_for_are_kept() -> None:
+    examples = to_examples(pa.table({"seconds": [1_700_000_000, 1_700_000_060], "class": [0, 1]}), "class")
+    assert examples.features[:, 0].tolist() == [1_700_000_000, 1_700_000_060]

@@ -44,6 +44,8 @@ def test_a_number_survives_its_scaling() -> None:
         (Classification, np.array(["a", "a"]), "has one value only"),
         (Regression, np.array(["a", "b"]), "does not hold numbers"),
         (Regression, np.array([2.0, 2.0]), "in every row"),
+        (Regression, np.full(1000, 0.1), "in every row"),
+        (Regression, np.array([1e-200, 2e-200]), "has no spread"),
     ],
 )
 def test_labels_of_the_wrong_kind_are_refused(
