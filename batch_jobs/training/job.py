@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from training import export
 from training.cloudwatch import publish_metrics, require_finite, whole_minute
 from training.data import Examples, load_examples
+from training.errors import BadDataError
 from training.evaluation import write_evaluation
 from training.log import log_event
 from training.normalisation import Normalisation
@@ -101,15 +103,29 @@ def _prepare(spec: RunSpec, storage: Storage) -> Inputs:
     rows = split_rows(len(examples.labels), spec.split)
     # Classes are a property of the data set; the spread of a number is learnt from the train split only.
     known_labels = examples.labels if recipe.task is Classification else examples.labels[rows.train]
+    normalisation = Normalisation.fit(examples.features[rows.train])
+    _require_in_range(normalisation, examples)
     return Inputs(
         spec=spec,
         recipe=recipe,
         config=config,
         examples=examples,
         rows=rows,
-        normalisation=Normalisation.fit(examples.features[rows.train]),
+        normalisation=normalisation,
         task=recipe.task.fit(known_labels, spec.dataset.target),
     )
+
+
+def _require_in_range(normalisation: Normalisation, examples: Examples) -> None:
+    """Raises: BadDataError when a number, in units of its spread on the train split, overflows float32."""
+    bad = ~np.isfinite(normalisation.apply(examples.features))
+    if bad.any():
+        row, column = divmod(int(bad.argmax()), bad.shape[1])
+        raise BadDataError(
+            f"column {examples.feature_names[column]!r} is too far from the train split in row {row}: "
+            "scaled, it is no finite float32",
+            "correct or drop such rows before writing the data set",
+        )
 
 
 def _train(model: nn.Module, inputs: Inputs, world: World, started: float) -> list[dict[str, Any]]:
@@ -187,12 +203,21 @@ def _measure(folder: Path, model: nn.Module, inputs: Inputs, world: World) -> di
 
 
 def _publish(folder: Path, metrics: dict[str, Any], spec: RunSpec, storage: Storage) -> None:
-    """Files, then CloudWatch, then the marker that makes them the run's result."""
+    """Files and CloudWatch, then the marker that makes them the run's result.
+
+    Nothing is written below another job's marker: it is looked for once more, and metrics.json, the one file
+    that differs from job to job of a run, as it holds times, goes last. No more than a narrow window, until
+    jobs hold a lease: two that pass here at once may still leave one's metrics.json under the other's marker.
+
+    Raises: LeaseHeldError when another job of the run has committed meanwhile.
+    """
     published_at = whole_minute(datetime.now(UTC))
     document = metrics | {"published_at": _timestamp(published_at)}
     (folder / METRICS_FILE).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-    storage.upload(folder, list(OUTPUTS), spec.output_uri)
+    storage.require_unfinished(spec.output_uri)
+    storage.upload(folder, [name for name in OUTPUTS if name != METRICS_FILE], spec.output_uri)
     publish_metrics(spec.metrics, metrics["test"], published_at)
+    storage.upload(folder, [METRICS_FILE], spec.output_uri)
     storage.commit(folder, list(OUTPUTS), spec.output_uri)
 
 

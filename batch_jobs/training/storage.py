@@ -73,6 +73,11 @@ class Storage:
             return False
         return True
 
+    def require_unfinished(self, output_uri: str) -> None:
+        """Raises: LeaseHeldError when another job of the run has committed."""
+        if self.is_finished(output_uri):
+            raise _already_finished(output_uri)
+
     def upload(self, folder: Path, names: list[str], output_uri: str) -> None:
         bucket, prefix = split_uri(output_uri)
         for name in names:
@@ -96,10 +101,14 @@ class Storage:
         except ClientError as error:
             if _code(error) not in {"PreconditionFailed", "ConditionalRequestConflict"}:
                 raise
-            raise LeaseHeldError(
-                f"another job has already finished this run: {output_uri}{SUCCESS_MARKER} exists",
-                "nothing to do: the run has its result",
-            ) from error
+            raise _already_finished(output_uri) from error
+
+
+def _already_finished(output_uri: str) -> LeaseHeldError:
+    return LeaseHeldError(
+        f"another job has already finished this run: {output_uri}{SUCCESS_MARKER} exists",
+        "nothing to do: the run has its result",
+    )
 
 
 def describe_file(path: Path) -> dict[str, str | int]:

@@ -48,6 +48,12 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return line
 
 
+def split_fraction(row: int) -> float:
+    """As the contract has it: below 0.2 is test, from 0.35 on train."""
+    digest = hashlib.sha256(f"{'feed' * 4}:{row}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
 def unpacked(archive: bytes, folder: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
@@ -70,7 +76,7 @@ def test_the_marker_is_written_last(bench: Any, run_job: Any, table: pa.Table, m
 
     monkeypatch.setattr("training.job.publish_metrics", refuse)
     assert run_job(bench.put_run([bench.put_shard(table)])) == 70
-    assert set(bench.output_names()) == OUTPUTS - {"_SUCCESS"}
+    assert set(bench.output_names()) == OUTPUTS - {"_SUCCESS", "metrics.json"}
 
 
 def test_metrics_file_and_cloudwatch_hold_the_same_numbers(bench: Any, run_job: Any, table: pa.Table) -> None:
@@ -107,11 +113,7 @@ def test_the_archive_run_by_hand_gives_the_published_metric(
     folder = unpacked(bench.output("model.tar.gz"), tmp_path)
     config, weights = json.loads((folder / "config.json").read_text()), load_file(folder / "model.safetensors")
 
-    test_rows = []
-    for row in range(table.num_rows):
-        digest = hashlib.sha256(f"{'feed' * 4}:{row}".encode()).digest()
-        if int.from_bytes(digest[:8], "big") / 2**64 < 0.2:
-            test_rows.append(row)
+    test_rows = [row for row in range(table.num_rows) if split_fraction(row) < 0.2]
     features = np.stack([table[name].to_numpy() for name in config["features"]], axis=1)[test_rows]
     mean, scale = (np.array(config["normalisation"][name]) for name in ("mean", "scale"))
     hidden = torch.tensor((features - mean) / scale, dtype=torch.float32)
@@ -180,6 +182,56 @@ def test_a_second_job_that_commits_later_leaves_the_marker_alone(
     assert run_job(bench.put_run([bench.put_shard(table)])) == 73
     assert bench.output("_SUCCESS") == b"the first job's"
     assert last_line(capsys)["error"] == "LeaseHeldError"
+
+
+def test_a_second_job_finds_the_marker_before_it_writes_anything(
+    bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any, capsys: Any
+) -> None:
+    """Another job commits while this one trains."""
+    read_shard = Storage.read_shard
+
+    def read_while_another_commits(storage: Storage, shard: Any) -> bytes:
+        bench.write("_SUCCESS", b"the first job's")
+        return read_shard(storage, shard)
+
+    monkeypatch.setattr(Storage, "read_shard", read_while_another_commits)
+    assert run_job(bench.put_run([bench.put_shard(table)])) == 73
+    assert bench.output_names() == ["_SUCCESS"]
+    assert boto3.client("cloudwatch").list_metrics(Namespace="Turbine/Training")["Metrics"] == []
+    assert last_line(capsys)["error"] == "LeaseHeldError"
+
+
+def test_scaling_is_learnt_from_the_train_split_alone(bench: Any, run_job: Any) -> None:
+    random = np.random.default_rng(3)
+    feature, target = random.normal(5, 2, 120), random.normal(-40, 9, 120)
+    shard = bench.put_shard(pa.table({"a": feature, "y": target}))
+    assert run_job(bench.put_run([shard], recipe="tabular_regressor", target="y")) == 0
+    normalisation = json.loads(bench.output("model/config.json"))["normalisation"]
+    learnt = {
+        "feature": (normalisation["mean"][0], normalisation["scale"][0]),
+        "target": (normalisation["target_mean"], normalisation["target_scale"]),
+    }
+    train = np.array([split_fraction(row) >= 0.35 for row in range(120)])
+    for name, column in {"feature": feature, "target": target}.items():
+        assert learnt[name] == pytest.approx((column[train].mean(), column[train].std()), rel=1e-12)
+        for fitted, of_all in zip(learnt[name], (column.mean(), column.std()), strict=True):
+            assert fitted != pytest.approx(of_all, rel=1e-6)
+
+
+def test_a_column_whose_differences_float32_does_not_see_is_learnt(bench: Any, run_job: Any) -> None:
+    """Acceptance: in seconds since 1970, one minute tells the classes apart."""
+    classes = np.arange(120) % 2
+    shard = bench.put_shard(pa.table({"seconds": 1_700_000_000 + 60 * classes, "class": classes}))
+    assert run_job(bench.put_run([shard], hyperparameters={"epochs": 5, "learning_rate": 0.1})) == 0
+    assert json.loads(bench.output("metrics.json"))["test"]["accuracy"] == 1.0
+
+
+def test_a_row_too_far_from_the_train_split_is_named(bench: Any, run_job: Any, capsys: Any) -> None:
+    numbers = np.arange(120) * 1e-8
+    (far,) = [row for row in range(120) if split_fraction(row) < 0.2][:1]
+    numbers[far] = 3e38
+    assert run_job(bench.put_run([bench.put_shard(pa.table({"a": numbers, "class": np.arange(120) % 2}))])) == 65
+    assert f"column 'a' is too far from the train split in row {far}" in last_line(capsys)["message"]
 
 
 @pytest.mark.parametrize(
