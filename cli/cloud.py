@@ -75,13 +75,25 @@ class Cloud:
         return cls(session, stack, endpoint_url=credentials.endpoint_url, config=config)
 
     def client(self, service: str) -> Any:
-        """The client of one service; clients are safe to share between threads."""
+        """The client of one service; clients are safe to share between threads.
+
+        Raises: CommandError if the AWS variables make none.
+        """
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self.session.client(
-                    service, endpoint_url=self._endpoint_url, config=self._config
-                )
+                self._clients[service] = self._new_client(service)
             return self._clients[service]
+
+    def _new_client(self, service: str) -> Any:
+        try:
+            return self.session.client(service, endpoint_url=self._endpoint_url, config=self._config)
+        except ValueError as error:  # botocore's own for an address that is none
+            raise CommandError(
+                f"no client of {service} can be made: {error}",
+                place="AWS_ENDPOINT_URL and the other AWS variables and files",
+                next_step=NO_STACK_HINT,
+                exit_code=exit_codes.NO_STACK,
+            ) from error
 
     @cached_property
     def region(self) -> str:

@@ -22,7 +22,10 @@ def put(cloud: Cloud, path: Path, *, folder: str | None = None) -> Drop:
     Raises: CommandError if the place cannot be told from the file.
     """
     text = placeholders.expand(_read(path), cloud.outputs, place=str(path))
-    return put_text(cloud, text, f"manifests/{folder or _folder(text, path)}/{path.stem}.json")
+    key = f"manifests/{folder or _folder(text, path)}/{path.stem}.json"
+    if not drops.is_unicode(key):
+        raise _no_place(path, f"the key {key!a} has characters that are no Unicode text")
+    return put_text(cloud, text, key)
 
 
 def put_text(cloud: Cloud, text: str, key: str) -> Drop:
@@ -35,7 +38,7 @@ def put_text(cloud: Cloud, text: str, key: str) -> Drop:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(
             f"the manifest cannot be read: {error}",
@@ -50,6 +53,8 @@ def _folder(text: str, path: Path) -> str:
         document: Any = json.loads(text)
     except ValueError as error:
         raise _no_place(path, f"it is not JSON: {error}") from error
+    except RecursionError as error:
+        raise _no_place(path, "it is nested too deeply to be read") from error
     if isinstance(document, dict) and isinstance(document.get("runs"), list):
         return BATCH_FOLDER
     team = document.get("team") if isinstance(document, dict) else None

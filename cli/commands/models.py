@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from cli import exit_codes
 from cli.cloud import Cloud
 from cli.commands import options
+from cli.deployment import team_stacks
 from cli.errors import CommandError
 from cli.observe.records import Records
 from cli.terminal import Terminal, status_text
@@ -24,8 +25,10 @@ def models(
     """List a team's registered models, newest first, and mark the champion."""
     terminal = Terminal(json_only)
     cloud = Cloud.from_environment(stack)
+    group = package_group(stack, team)
+    _require_group(cloud, team, group)
     champion = Records(cloud).champion(team)
-    packages = _packages(cloud, package_group(stack, team))
+    packages = _packages(cloud, group)
     if json_only:
         terminal.print_json({"team": team, "champion": champion, "models": packages})
         return
@@ -52,23 +55,30 @@ def models(
         )
 
 
-def _packages(cloud: Cloud, group: str) -> list[dict[str, Any]]:
-    pages = cloud.client("sagemaker").get_paginator("list_model_packages")
+def _require_group(cloud: Cloud, team: str, group: str) -> None:
+    """Raises: CommandError with the known teams when the registry has no group of the team."""
     try:
-        listed = [
-            entry
-            for page in pages.paginate(ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending")
-            for entry in page["ModelPackageSummaryList"]
-        ]
+        cloud.client("sagemaker").describe_model_package_group(ModelPackageGroupName=group)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
+        # Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html
+        if error.response["Error"]["Code"] not in ("ValidationException", "ValidationError", "ResourceNotFound"):
             raise
+        known = ", ".join(team_stacks.published(cloud))
         raise CommandError(
-            f"there is no model package group {group!r}",
-            place=str(error),
-            next_step="`turbine teams apply`, with the team's file in config/teams",
+            f"unknown team {team!r}",
+            place=f"no model package group {group!r} in the registry",
+            next_step=f"name one of: {known}" if known else "`turbine teams apply` makes the teams of config/teams",
             exit_code=exit_codes.REFUSED,
         ) from error
+
+
+def _packages(cloud: Cloud, group: str) -> list[dict[str, Any]]:
+    pages = cloud.client("sagemaker").get_paginator("list_model_packages")
+    listed = [
+        entry
+        for page in pages.paginate(ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending")
+        for entry in page["ModelPackageSummaryList"]
+    ]
     return [
         {
             "model_package_arn": entry["ModelPackageArn"],

@@ -62,7 +62,7 @@ def remove(
             exit_code=exit_codes.REFUSED,
         )
     cloud = Cloud.from_environment(stack)
-    cloud.client("s3").delete_object(Bucket=cloud.output("DataBucketName"), Key=f"config/teams/{team}.yaml")
+    cloud.client("s3").delete_object(Bucket=cloud.output("DataBucketName"), Key=team_stacks.file_key(team))
     removed = change_sets.delete(cloud.client("cloudformation"), team_stacks.stack_name(stack, team))
     if json_only:
         terminal.print_json({"team": team, "removed": removed})

@@ -14,6 +14,7 @@ from cli.errors import CommandError
 from turbine.domain import team as team_domain
 from turbine.domain.rejection import ManifestFaultyError
 
+TEAM_FILES = "config/teams/"
 _AT_ONCE = 4
 
 
@@ -80,6 +81,19 @@ def apply(
         return dict([future.result() for future in [pool.submit(apply_one, team) for team in teams]])
 
 
+def published(cloud: Cloud) -> list[str]:
+    """The names of the teams whose file is published."""
+    pages = cloud.client("s3").get_paginator("list_objects_v2")
+    listed = pages.paginate(Bucket=cloud.output("DataBucketName"), Prefix=TEAM_FILES)
+    keys = [entry["Key"] for page in listed for entry in page.get("Contents", [])]
+    return [key.removeprefix(TEAM_FILES).removesuffix(".yaml") for key in keys if key.endswith(".yaml")]
+
+
+def file_key(team: str) -> str:
+    """Where a team's file is published."""
+    return f"{TEAM_FILES}{team}.yaml"
+
+
 def stack_parameters(
     cloud: Cloud, team: team_domain.TeamFile, known: set[str], overrides: Mapping[str, str]
 ) -> dict[str, str]:
@@ -97,19 +111,26 @@ def stack_parameters(
 def _publish(cloud: Cloud, team: Team) -> None:
     cloud.client("s3").put_object(
         Bucket=cloud.output("DataBucketName"),
-        Key=f"config/teams/{team.name}.yaml",
+        Key=file_key(team.name),
         Body=team.text.encode(),
         ContentType="application/yaml",
     )
 
 
 def _read_file(path: Path, outputs: Mapping[str, str]) -> Team:
-    text = placeholders.expand(path.read_text(), outputs, place=str(path))
+    try:
+        text = placeholders.expand(path.read_text(encoding="utf-8"), outputs, place=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refused(path, f"the team file cannot be read: {error}") from error
     try:
         file = team_domain.parse(text.encode())
     except ManifestFaultyError as error:
         problems = [f"{fault.field} {fault.problem}; {fault.mend}" for fault in error.faults]
         raise _refused(path, "\n".join(problems)) from error
+    except ValueError as error:  # PyYAML's own for a date that is none
+        raise _refused(path, f"the team file is not YAML that can be read: {error}") from error
+    except RecursionError as error:
+        raise _refused(path, "the team file is nested too deeply to be read") from error
     if path.stem != file.team:
         raise _refused(path, f"team is {file.team!r}, but the file is named {path.stem!r}")
     return Team(path, text, file)

@@ -69,17 +69,30 @@ def of_object(bucket: str, key: str, version_id: str, text: str, dropped_at: dat
 
 def _expected(manifest: object, file: cause.ManifestCause, index: int | None, folder: str = "?") -> ExpectedRun:
     entry = manifest if isinstance(manifest, dict) else {}
-    team, dataset = entry.get("team"), entry.get("dataset")
-    dataset_name = dataset.get("name") if isinstance(dataset, dict) else None
-    if not isinstance(team, str) or not isinstance(dataset_name, str):
-        return ExpectedRun(team if isinstance(team, str) else folder, None, index, False)
+    team, dataset = _text(entry.get("team")), entry.get("dataset")
+    dataset_name = _text(dataset.get("name")) if isinstance(dataset, dict) else None
+    if team is None or dataset_name is None:
+        return ExpectedRun(team or folder, None, index, False)
     key = file.key if index is None else cause.batch_entry_cause(file, team, index).key
     return ExpectedRun(team, names.run_id(team, dataset_name, key), index, bool(entry.get("inference")))
+
+
+def is_unicode(text: str) -> bool:
+    """Whether `text` can be sent: JSON's `\\ud800` and odd bytes of a file's name make half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and is_unicode(value) else None
 
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

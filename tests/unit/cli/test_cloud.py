@@ -58,3 +58,12 @@ def test_outputs_are_read_again_after_a_change(monkeypatch: pytest.MonkeyPatch) 
     assert cloud.outputs == {"New": "v"}
     with pytest.raises(CommandError, match="no output 'Old'"):
         cloud.output("Old")
+
+
+def test_an_endpoint_that_is_no_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "garbage")
+    with pytest.raises(CommandError, match="garbage") as raised:
+        Cloud.from_environment("turbine").client("s3")
+    assert raised.value.exit_code == exit_codes.NO_STACK
+    assert "AWS_ENDPOINT_URL" in str(raised.value.place)

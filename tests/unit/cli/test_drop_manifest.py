@@ -56,7 +56,14 @@ def test_a_named_team_takes_anything_so_that_the_cloud_judges_it(tmp_path: Path)
     assert drop.runs[0].run_id is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"team": ""}', '{"team": "../../x"}'])
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", "{}", '{"team": ""}', '{"team": "../../x"}', '{"team": "\\ud800"}', DEEP],
+    ids=lambda text: text[:20],
+)
 def test_a_file_whose_place_cannot_be_told_is_refused_here(tmp_path: Path, text: str) -> None:
     with pytest.raises(CommandError) as raised:
         _drop(tmp_path, text)
@@ -67,3 +74,14 @@ def test_a_file_whose_place_cannot_be_told_is_refused_here(tmp_path: Path, text:
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be read"):
         drop_manifest.put(FakeCloud(), tmp_path / "no.json")  # type: ignore[arg-type]
+
+
+def test_a_team_of_half_characters_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no Unicode text"):
+        _drop(tmp_path, "{}", folder="\udcff")
+
+
+def test_a_file_that_is_nested_too_deeply_is_the_clouds_to_refuse_under_a_named_team(tmp_path: Path) -> None:
+    cloud, drop = _drop(tmp_path, DEEP, folder="vision")
+    assert cloud.put["data-1/manifests/vision/first.json"] == DEEP
+    assert drop.runs[0].run_id is None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cli import exit_codes
 from cli.deployment import team_stacks, template_parameters
 from cli.errors import CommandError
 from turbine.domain.team import TeamFile
@@ -53,6 +54,17 @@ def test_a_bad_field_is_named_before_anything_changes(tmp_path: Path) -> None:
 def test_the_file_is_named_as_its_team(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="named 'sight'"):
         _read(tmp_path, TEAM, "sight.yaml")
+
+
+@pytest.mark.parametrize(
+    "content", [b"team: \xff", b"a: " + b"[" * 100_000, b"a: 2026-13-45"], ids=["bytes", "deep", "date"]
+)
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "vision.yaml").write_bytes(content)
+    with pytest.raises(CommandError) as raised:
+        team_stacks.read_files(tmp_path, OUTPUTS)
+    assert raised.value.exit_code == exit_codes.REFUSED
+    assert raised.value.place == str(tmp_path / "vision.yaml")
 
 
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:

@@ -39,3 +39,10 @@ def test_what_cannot_be_read_can_still_be_refused() -> None:
         (run,) = _drop(text).runs
         assert (run.team, run.run_id) == ("vision", None)
         assert run.is_refused_by("RECORD")
+
+
+def test_an_entry_of_half_characters_has_no_run_but_can_be_refused() -> None:
+    odd = {"team": "vision", "dataset": {"name": "\ud800"}}
+    (run, other) = _drop({"runs": [odd, {**odd, "team": "\ud800"}]}, "manifests/_batch/a.json").runs
+    assert (run.team, run.run_id) == ("vision", None)
+    assert (other.team, other.run_id) == ("?", None)
