@@ -61,5 +61,5 @@ def _entry(records: Records, record: Item) -> dict[str, Any]:
         return {**entry, **told, "status": "REFUSED", "decision": None, "why": refusal}
     items = records.run(str(record["run_id"]))
     ended_badly = items.status not in ("RUNNING", "SUCCEEDED")
-    why = items.outcome.get("error") if ended_badly else items.decision.get("reason")
+    why = items.failure if ended_badly else items.decision.get("reason")
     return {**entry, "status": items.status, "decision": items.verdict, "why": why}

@@ -43,6 +43,12 @@ class RunItems:
         value = self.outcome.get("decision") or self.decision.get("decision")
         return _PAST_TENSE.get(str(value), str(value)) if value else None
 
+    @property
+    def failure(self) -> str | None:
+        """The error's name, which is often `States.TaskFailed`, and the first line of its cause, which tells more."""
+        first_line = next(iter(str(self.outcome.get("cause") or "").splitlines()), "")
+        return ": ".join(str(part) for part in (self.outcome.get("error"), first_line) if part) or None
+
 
 _PAST_TENSE = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 
