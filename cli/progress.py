@@ -18,6 +18,8 @@ from cli.observe.job_logs import EpochReport
 from cli.terminal import Terminal, status_text
 
 _BAR_WIDTH = 16
+_BAR_FROM_COLUMNS = 100
+"""Narrower terminals get the epochs as numbers only, so that nothing else is cut."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Lines:
 
 
 class LiveTable:
-    """A table that is drawn again in place; what it shows last stays."""
+    """A table that is drawn again in place; after an error what it showed last stays."""
 
     detail_every_s = 1.0
 
@@ -108,7 +110,8 @@ class LiveTable:
         traceback: TracebackType | None,
     ) -> None:
         self._live.stop()
-        if self._runs:
+        # A good end has its own result to show; after an error this tells how far the runs had come.
+        if self._runs and kind is not None:
             self._terminal.messages.print(self._table())
 
     def phase(self, text: str) -> None:
@@ -122,18 +125,20 @@ class LiveTable:
         return Group(*([self._table()] if self._runs else []), self._spinner)
 
     def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        with_bar = self._terminal.messages.width >= _BAR_FROM_COLUMNS
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
         for column in ("", "team", "state", "training", "validation", "decision", "predictions"):
-            table.add_column(column, no_wrap=True)
+            # Only the state's column may give way: its cells are cut where the others would be.
+            table.add_column(column, no_wrap=column != "state")
         for run in self._runs.values():
             table.add_row(
                 run.label,
                 run.team,
                 _state_text(run),
-                _training_bar(run.epoch),
+                _training_text(run.epoch, with_bar=with_bar),
                 _metric(run.epoch),
                 status_text(run.verdict or ""),
-                f"{run.records} records" if run.records is not None else "",
+                str(run.records) if run.records is not None else "",
             )
         return table
 
@@ -144,16 +149,19 @@ def view_for(terminal: Terminal) -> Lines | LiveTable:
 
 
 def _state_text(run: RunProgress) -> Text:
-    if run.done:
-        return status_text(run.status)
-    return Text(run.state, style="cyan")
+    text = status_text(run.status) if run.done else Text(run.state, style="cyan")
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
-def _training_bar(epoch: EpochReport | None) -> Text:
+def _training_text(epoch: EpochReport | None, *, with_bar: bool) -> Text:
     if epoch is None:
         return Text("")
+    numbers = f"{epoch.epoch}/{epoch.epochs}"
+    if not with_bar:
+        return Text(numbers)
     full = round(_BAR_WIDTH * epoch.epoch / max(epoch.epochs, 1))
-    return Text.assemble(("━" * full, "green"), ("━" * (_BAR_WIDTH - full), "dim"), f" {epoch.epoch}/{epoch.epochs}")
+    return Text.assemble(("━" * full, "green"), ("━" * (_BAR_WIDTH - full), "dim"), f" {numbers}")
 
 
 def _metric(epoch: EpochReport | None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from cli import exit_codes
 from cli.cloud import DEFAULT_STACK, Cloud
@@ -78,10 +79,10 @@ def demo(
         told = result.as_json(wall_s, runs)
         terminal.print_json({**told, "timing": result.timing(watch.split_s, runs)} if timing else told)
     else:
-        _print(terminal, runs, wall_s)
+        _print(terminal, runs)
         if timing:
             terminal.print_json(result.timing(watch.split_s, runs))
-    terminal.say(f"report: {report}")
+        _summarize(terminal, runs, report, wall_s)
     _leave(terminal, own_dir, keep=keep, reached=reached, ours=state_dir is None)
     raise typer.Exit(exit_codes.OK if reached else exit_codes.FAILED)
 
@@ -98,23 +99,41 @@ def _build_datasets(root: Path) -> object:
     return datasets.build(root)
 
 
-def _print(terminal: Terminal, runs: Sequence[RunDetails], wall_s: float) -> None:
-    terminal.print_table(
-        ("team", "round", "status", "decision", "test metric", "predictions", "why"),
+def _print(terminal: Terminal, runs: Sequence[RunDetails]) -> None:
+    """A row a run. On a terminal without the reasons, whose sentences need a column of their own width."""
+    columns = ["team", "round", "status", "decision", "test metric", "predictions", "why"]
+    rows: list[list[str | Text]] = [
         [
-            (
-                run.team,
-                str(run.round),
-                status_text(run.ended.status),
-                status_text(run.ended.verdict or ""),
-                _deciding_metric(run),
-                f"{run.ended.inference['records']} records" if run.ended.inference and run.ended.predicted else "",
-                str(run.ended.items.decision.get("reason", "")) if run.ended.items else "",
-            )
-            for run in runs
-        ],
-    )
-    terminal.say(f"{len(runs)} runs in {wall_s:.1f} s")
+            run.team,
+            str(run.round),
+            status_text(run.ended.status),
+            status_text(run.ended.verdict or ""),
+            _deciding_metric(run),
+            f"{run.ended.inference['records']} records" if run.ended.inference and run.ended.predicted else "",
+            str(run.ended.items.decision.get("reason", "")) if run.ended.items else "",
+        ]
+        for run in runs
+    ]
+    shown = len(columns) - 1 if terminal.out.is_terminal else len(columns)
+    terminal.print_table(columns[:shown], [row[:shown] for row in rows])
+
+
+def _summarize(terminal: Terminal, runs: Sequence[RunDetails], report: Path, wall_s: float) -> None:
+    """The closing words for a person: what was decided for each team, what failed, where to read on."""
+    terminal.say("")
+    for team in sorted({run.team for run in runs}):
+        ends = [run.ended.verdict or run.ended.status for run in runs if run.team == team]
+        terminal.say(f"{team + ':':<12}{', then '.join(ends)}")
+    for run in runs:
+        if run.ended.verdict is None:
+            terminal.say(f"{run.team}, round {run.round}: {_failure(run)}")
+    terminal.say(f"{len(runs)} runs in {wall_s:.1f} s; the reasons, curves and timelines are in {report.resolve()}")
+
+
+def _failure(run: RunDetails) -> str:
+    if run.ended.items is None:
+        return "; ".join(f"{item.get('field')} {item.get('problem')}" for item in run.ended.rejections)
+    return run.ended.items.failure or "no cause is recorded"
 
 
 def _deciding_metric(run: RunDetails) -> str:
