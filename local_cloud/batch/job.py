@@ -32,6 +32,8 @@ TOO_BIG = (
     "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher than that "
     "can be met by the CE(s) attached to the job queue."
 )
+_LOOK_AGAIN_S = 2.0
+"""How long a job waits for an announcement of those it depends on before it looks by itself."""
 DEFAULT_LOG_GROUP = "/aws/batch/job"
 
 
@@ -122,7 +124,7 @@ class LocalJob:
         self.status_reason = reason
         self._stop.set()
         self._turn.set()
-        changes.announce()
+        changes.announce(self.job_id)
 
     def _node_specs(self) -> Sequence[NodeSpec]:
         definition, submission = self.job_definition, self.submission
@@ -145,18 +147,19 @@ class LocalJob:
     def _wait_for_dependencies(self) -> bool:
         self._become("PENDING")
         waiting_for = [item["jobId"] for item in self.submission.depends_on if item.get("jobId")]
-        while not self._stop.is_set():
-            seen = changes.version()
-            states = {
-                job_id: self.backend._jobs[job_id].status for job_id in waiting_for if job_id in self.backend._jobs
-            }
-            failed = [job_id for job_id, status in states.items() if status == "FAILED"]
-            if failed or len(states) < len(waiting_for):
-                self._finish("FAILED", "Dependent Job failed" if failed else "Dependent Job does not exist")
-                return False
-            if all(status == "SUCCEEDED" for status in states.values()):
-                return True
-            changes.wait(seen, 1.0)
+        with changes.listening(self.job_id, *waiting_for) as news:
+            while not self._stop.is_set():
+                news.clear()
+                states = {
+                    job_id: self.backend._jobs[job_id].status for job_id in waiting_for if job_id in self.backend._jobs
+                }
+                failed = [job_id for job_id, status in states.items() if status == "FAILED"]
+                if failed or len(states) < len(waiting_for):
+                    self._finish("FAILED", "Dependent Job failed" if failed else "Dependent Job does not exist")
+                    return False
+                if all(status == "SUCCEEDED" for status in states.values()):
+                    return True
+                news.wait(_LOOK_AGAIN_S)
         self._finish("FAILED", self.status_reason)
         return False
 
@@ -294,7 +297,7 @@ class LocalJob:
         self.status_reason = reason
         self.stopped_at = _now_ms()
         self.status = status
-        changes.announce()
+        changes.announce(self.job_id)
 
 
 def _weights(backend: Any, queue: Any) -> Mapping[str, float] | None:

@@ -175,7 +175,7 @@ class TransformJob:
         finally:
             if log is not None:
                 log.close()
-            changes.announce()
+            changes.announce(self.arn)
 
     def _fail(self, log: LogStream | None, reason: str) -> None:
         if log is not None:

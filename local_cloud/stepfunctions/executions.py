@@ -100,13 +100,14 @@ def redrive_count(execution: Any) -> int:
 def stop(execution: Any, error: str | None, cause: str | None) -> None:
     """End a running execution as ABORTED and wait until its history says so; nothing if it has ended."""
     stop_date = datetime.datetime.now(datetime.UTC)
-    while execution.exec_status == ExecutionStatus.RUNNING:
-        seen = changes.version()
-        # An execution that is only just being prepared has nothing yet that could be stopped: try again.
-        if execution.exec_worker is not None and execution.exec_worker.env is not None:
-            execution.stop(stop_date=stop_date, error=error, cause=cause)
-        if execution.exec_status == ExecutionStatus.RUNNING:
-            changes.wait(seen, 0.05)
+    with changes.listening(execution.exec_arn) as news:
+        while execution.exec_status == ExecutionStatus.RUNNING:
+            news.clear()
+            # An execution that is only just being prepared has nothing yet that could be stopped: try again.
+            if execution.exec_worker is not None and execution.exec_worker.env is not None:
+                execution.stop(stop_date=stop_date, error=error, cause=cause)
+            if execution.exec_status == ExecutionStatus.RUNNING:
+                news.wait(0.05)
 
 
 def redrive(execution: Any) -> datetime.datetime:
@@ -212,7 +213,7 @@ def _reflect_status(original: Callable[..., None]) -> Callable[..., None]:
         if isinstance(state, ProgramStopped):
             execution.error, execution.cause = state.error, state.cause
         original(self)
-        changes.announce()
+        changes.announce(execution.exec_arn)
         _emit(execution)
 
     return reflect_execution_status

@@ -135,7 +135,7 @@ class SageMakerTask(StateTaskServiceCallback):
         normalised_parameters: dict[str, Any],
         state_credentials: Any,
     ) -> Callable[[], Any]:
-        env.stack.pop()
+        started = env.stack.pop()
         describe, stop, name_key, status_key = _SAGEMAKER_JOBS[self.resource.api_action.lower()]
         client = client_for(resource_runtime_part.region, "sagemaker", state_credentials)
         name = {name_key: normalised_parameters[name_key]}
@@ -150,7 +150,7 @@ class SageMakerTask(StateTaskServiceCallback):
                 return job
             raise FailureEventException(_task_failed(self, env, "States.TaskFailed", to_json_str(job)))
 
-        return _cancellable(resolve, lambda: getattr(client, stop)(**name))
+        return _cancellable(resolve, started["TransformJobArn"], lambda: getattr(client, stop)(**name))
 
     def _normalise_response(
         self,
@@ -162,11 +162,14 @@ class SageMakerTask(StateTaskServiceCallback):
         to_json_values(response, dates_as_text=False)
 
 
-def _cancellable(resolve: Callable[[], Any], cancel: Callable[[], Any]) -> Callable[[], Any]:
+def _cancellable(resolve: Callable[[], Any], waits_for: str, cancel: Callable[[], Any]) -> Callable[[], Any]:
+    """`resolve` with the key under which the end of what it waits for is announced, and how to cancel that."""
+
     @functools.wraps(resolve)
     def resolver() -> Any:
         return resolve()
 
+    resolver.waits_for = waits_for  # type: ignore[attr-defined]
     resolver.cancel = cancel  # type: ignore[attr-defined]
     return resolver
 
@@ -208,7 +211,7 @@ def _cancelling(stop: Callable[[Any, str], None], service: str, id_key: str) -> 
             started = env.stack[-1][id_key]
             resolve = original(self, env, resource_runtime_part, normalised_parameters, state_credentials)
             client = client_for(resource_runtime_part.region, service, state_credentials)
-            return _cancellable(resolve, lambda: stop(client, started))
+            return _cancellable(resolve, started, lambda: stop(client, started))
 
         return build
 

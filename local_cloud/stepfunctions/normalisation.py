@@ -11,10 +11,10 @@ import datetime
 import functools
 from typing import Any
 
-import botocore.session
 from botocore.model import OperationModel
 from moto.stepfunctions.parser.utils import camel_to_snake_case
 
+from local_cloud.aws_clients import service_model
 from local_cloud.replacements import Replacement
 
 _SERVICE = "moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service"
@@ -58,17 +58,12 @@ def operation(service: str, action: str) -> OperationModel:
 
     Raises: ValueError if the service has no such action.
     """
-    model = _service_model(service)
+    model = service_model(service)
     names = {camel_to_snake_case(name): name for name in model.operation_names}
     name = names.get(camel_to_snake_case(action))
     if name is None:
         raise ValueError(f"{service} has no action {action}")
     return model.operation_model(name)
-
-
-@functools.lru_cache(maxsize=64)
-def _service_model(service: str) -> Any:
-    return botocore.session.get_session().get_service_model(service)
 
 
 def _normalise_parameters(

@@ -25,7 +25,7 @@ from local_cloud import changes
 from local_cloud.replacements import Replacement
 
 _LOG = logging.getLogger(__name__)
-_LOOK_AGAIN_S = 0.5
+_LOOK_AGAIN_S = 2.0
 """How long a `.sync` waits for an announcement before it looks by itself."""
 _LAST_EVENTS_S = 5.0
 """How long a machine that timed out waits for its states to write their last events."""
@@ -40,7 +40,7 @@ def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
     def end(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         interrupted(self).set()
-        changes.announce()
+        changes.announce(interrupted(self))
 
     return end
 
@@ -118,13 +118,14 @@ def _evaluate_sync(
     callback_endpoint: Any,  # noqa: ARG001
     heartbeat_endpoint: Any,  # noqa: ARG001
 ) -> Any:
-    """Look whether the job is over at every announcement; cancel it if the execution ends before."""
-    while env.is_running():
-        seen = changes.version()
-        result = sync_resolver()
-        if result:
-            return result
-        changes.wait(seen, _LOOK_AGAIN_S)
+    """Look whether the job is over when it is announced; cancel it if the execution ends before."""
+    with changes.listening(getattr(sync_resolver, "waits_for", None), interrupted(env)) as news:
+        while env.is_running():
+            news.clear()
+            result = sync_resolver()
+            if result:
+                return result
+            news.wait(_LOOK_AGAIN_S)
     env.event_history_context.abandoned = True
     cancel: Callable[[], None] | None = getattr(sync_resolver, "cancel", None)
     # A Task that ran into its own TimeoutSeconds only ended: its Catch decides about the job.

@@ -1,0 +1,90 @@
+"""A `.sync` looks again when what it waits for ends or its execution does; what ends elsewhere causes no look."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from local_cloud import changes
+from local_cloud.stepfunctions import waiting
+
+LIMIT_S = 10.0
+
+
+class Environment(SimpleNamespace):
+    """A running environment, as far as a `.sync` knows it."""
+
+    def is_running(self) -> bool:
+        return not waiting.interrupted(self).is_set()
+
+    def program_state(self) -> None:
+        return None
+
+
+class Sync:
+    """A `.sync` in a thread, its looks counted."""
+
+    def __init__(self) -> None:
+        self.env = Environment(event_history_context=SimpleNamespace(abandoned=False))
+        self.looks, self.over, self.cancelled = 0, False, False
+        self.looked = threading.Semaphore(0)
+        resolver: Any = self._look
+        self._resolver = Resolver(resolver, self._cancel)
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+        assert self.looked.acquire(timeout=LIMIT_S)
+
+    def _run(self) -> None:
+        task = SimpleNamespace(resource=SimpleNamespace(resource_arn="arn"))
+        waiting._evaluate_sync(task, self.env, self._resolver, None, None, None)
+
+    def _look(self) -> bool:
+        self.looks += 1
+        self.looked.release()
+        return self.over
+
+    def _cancel(self) -> None:
+        self.cancelled = True
+
+
+class Resolver:
+    """What asks whether the job is over."""
+
+    waits_for = "mine"
+
+    def __init__(self, look: Callable[[], bool], cancel: Callable[[], None]) -> None:
+        self._look, self.cancel = look, cancel
+
+    def __call__(self) -> bool:
+        return self._look()
+
+
+@pytest.fixture(autouse=True)
+def only_announcements(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_LOOK_AGAIN_S", LIMIT_S)
+
+
+def test_only_the_end_of_its_own_job_causes_a_look() -> None:
+    started = time.monotonic()
+    sync = Sync()
+    for _ in range(100):
+        changes.announce("another")
+    sync.over = True
+    changes.announce("mine")
+    sync.thread.join()
+    assert sync.looks == 2
+    assert time.monotonic() - started < LIMIT_S
+
+
+def test_the_end_of_its_execution_ends_it_at_once_and_cancels_the_job() -> None:
+    started = time.monotonic()
+    sync = Sync()
+    waiting._interrupting(lambda _: None)(sync.env)
+    sync.thread.join()
+    assert sync.cancelled
+    assert time.monotonic() - started < LIMIT_S
