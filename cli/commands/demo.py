@@ -127,7 +127,8 @@ def _summarize(terminal: Terminal, runs: Sequence[RunDetails], report: Path, wal
     for run in runs:
         if run.ended.verdict is None:
             terminal.say(f"{run.team}, round {run.round}: {_failure(run)}")
-    terminal.say(f"{len(runs)} runs in {wall_s:.1f} s; the reasons, curves and timelines are in {report.resolve()}")
+    terminal.say(f"{len(runs)} runs in {wall_s:.1f} s")
+    terminal.say(f"reasons, curves and timelines: {report.resolve()}")
 
 
 def _failure(run: RunDetails) -> str:

@@ -30,5 +30,6 @@ def test_the_closing_words_tell_each_teams_decisions_the_failures_and_the_report
         "vision:     promoted, then held",
         "winery:     FAILED",
         "winery, round 1: States.TaskFailed: exit code 65",
-        f"3 runs in 12.3 s; the reasons, curves and timelines are in {tmp_path / 'report.html'}",
+        "3 runs in 12.3 s",
+        f"reasons, curves and timelines: {tmp_path / 'report.html'}",
     ]
