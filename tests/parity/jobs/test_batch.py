@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,11 @@ def test_a_job_that_no_host_can_take_stays_runnable_and_says_why(jobs: Any, prob
 
 
 def test_every_node_has_its_variables_and_its_log(jobs: Any) -> None:
-    job = jobs.ended(jobs.submit(jobs.define_nodes("gang", 3, "show"), nodeOverrides={"numNodes": 2}))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    definition = jobs.define_nodes("gang", 3, "show-and-meet", port)
+    job = jobs.ended(jobs.submit(definition, nodeOverrides={"numNodes": 2}))
     assert (job["status"], job["nodeProperties"]["numNodes"]) == ("SUCCEEDED", 2)
     nodes = [jobs.job(f"{job['jobId']}#{index}") for index in range(2)]
     seen = [json.loads(jobs.log(node["container"]["logStreamName"])[0])["environment"] for node in nodes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -22,8 +23,24 @@ def show() -> int:
         "cores": len(os.sched_getaffinity(0)),
         "writes_bytecode": not sys.dont_write_bytecode,
     }
-    print(json.dumps(seen))
+    print(json.dumps(seen), flush=True)
     return 0
+
+
+def show_and_meet(port: str) -> int:
+    """Print what the container sees; the main node, whose end ends the others, waits until they have, too."""
+    show()
+    address = ("127.0.0.1", int(port))
+    if os.environ["AWS_BATCH_JOB_NODE_INDEX"] != os.environ["AWS_BATCH_JOB_MAIN_NODE_INDEX"]:
+        with socket.create_server(address) as listener:
+            listener.accept()[0].close()
+        return 0
+    while True:
+        try:
+            socket.create_connection(address).close()
+            return 0
+        except ConnectionRefusedError:
+            time.sleep(0.02)
 
 
 def wait(seconds: str) -> int:
@@ -53,7 +70,13 @@ def fail_on_node(index: str) -> int:
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:]
-    actions = {"show": show, "wait": wait, "succeed-at": succeed_at, "fail-on-node": fail_on_node}
+    actions = {
+        "show": show,
+        "show-and-meet": show_and_meet,
+        "wait": wait,
+        "succeed-at": succeed_at,
+        "fail-on-node": fail_on_node,
+    }
     if name == "exit":
         sys.exit(int(arguments[0]))
     if name == "serve":
