@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from inference.server import CONTAINER_MODEL_FOLDER, bind_host
+from inference.server import CONTAINER_MODEL_FOLDER, bind_host, serve
 
 BATCH_JOBS = Path(__file__).parents[3] / "batch_jobs"
 
@@ -60,11 +60,12 @@ def test_answers_on_the_given_port(served: str, row: Any) -> None:
         assert json.loads(answer.read())["prediction"] in {"no", "yes, really"}
 
 
-def test_a_folder_without_a_model_ends_with_its_reason(tmp_path: Path) -> None:
-    server = start(tmp_path, free_port())
-    output, _ = server.communicate(timeout=60)
-    assert server.returncode == 65
-    assert str(tmp_path) in json.loads(output)["message"]
+def test_a_folder_without_a_model_ends_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path))
+    assert serve() == 65
+    assert str(tmp_path) in json.loads(capsys.readouterr().out)["message"]
 
 
 def test_every_interface_only_in_sagemakers_container(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from training import launcher
-from training.gang import rendezvous_port
+from training.gang import launch_gang, rendezvous_port
 
 BATCH_JOBS = Path(__file__).parents[3] / "batch_jobs"
 CREDENTIALS = {
@@ -98,22 +98,32 @@ def test_two_nodes_train_the_same_model_as_one_process(
         assert shared["validation_loss"] == pytest.approx(single["validation_loss"], rel=1e-6)
 
 
-def test_the_gang_ends_with_its_workers_code(remote_bench: Any, table: pa.Table) -> None:
-    spec_uri = remote_bench.put_run(
-        [remote_bench.put_shard(table)], target="colour", compute={"nodes": 1, "processes_per_node": 2}
-    )
-    job = start(spec_uri)
-    output = job.communicate(timeout=120)[0]
-    assert job.returncode == 65
-    assert any("colour" in event.get("message", "") for event in events(output))
+@pytest.mark.parametrize(
+    ("endings", "exit_code"),
+    [
+        (["exit(0)", "exit(0)"], 0),
+        (["exit(65)", "exit(65)"], 65),
+        (["exit(78)", "exit(0)"], 78),
+        (["kill(getpid(), 9)", "exit(0)"], 137),
+    ],
+)
+def test_the_gang_ends_with_its_workers_code(
+    endings: list[str], exit_code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real processes that torch starts, of a job that does nothing but end: they need not import torch."""
+    module = tmp_path / "training/__main__.py"
+    module.parent.mkdir()
+    ending = "\n".join(f"if environ['RANK'] == '{rank}': {ending}" for rank, ending in enumerate(endings))
+    module.write_text(f"from os import environ, getpid, kill\nfrom sys import exit\n{ending}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert launch_gang("winery-wine", processes=2, nodes=1) == exit_code
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_sigterm_ends_with_the_code_that_is_tried_again(remote_bench: Any, table: pa.Table, processes: int) -> None:
+def test_sigterm_ends_a_gang_with_the_code_that_is_tried_again(remote_bench: Any, table: pa.Table) -> None:
     spec_uri = remote_bench.put_run(
         [remote_bench.put_shard(table)],
         hyperparameters={"epochs": 10_000},
-        compute={"nodes": 1, "processes_per_node": processes},
+        compute={"nodes": 1, "processes_per_node": 2},
     )
     job = start(spec_uri)
     assert job.stdout is not None

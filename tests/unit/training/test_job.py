@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import os
+import signal
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -259,6 +261,25 @@ def test_a_run_that_cannot_work_says_why(
     assert failed["exit_code"] == exit_code
     assert words in failed["message"]
     assert failed["mend"]
+    assert bench.output_names() == []
+
+
+def test_a_worker_with_bad_data_ends_before_it_waits_for_the_others(
+    bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any, capsys: Any
+) -> None:
+    """With its own code: there is nobody to meet here."""
+    for name, value in {"TORCHELASTIC_RUN_ID": "gang", "RANK": "1", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    assert run_job(bench.put_run([bench.put_shard(table)], target="colour")) == 65
+    assert "colour" in last_line(capsys)["message"]
+
+
+def test_sigterm_ends_with_the_code_that_is_tried_again(
+    bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setattr("training.job._log_epoch", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    assert run_job(bench.put_run([bench.put_shard(table)])) == 75
+    assert last_line(capsys)["error"] == "RunInterruptedError"
     assert bench.output_names() == []
 
 
