@@ -36,7 +36,8 @@ def demo(
     report: Annotated[Path, typer.Option("--report", help="Where the HTML report goes.")] = Path("report.html"),
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cloud running afterwards, to look into it.")] = False,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Another seed for every run; a decision may differ.")
+        int | None,
+        typer.Option("--seed", min=0, max=2**31 - 1, help="Another seed for every run; a decision may differ."),
     ] = None,
     timing: Annotated[bool, typer.Option("--timing", help="Add where the time went, as `timing`.")] = False,
     timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="Seconds that one round may take.")] = 600,

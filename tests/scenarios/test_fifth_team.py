@@ -15,7 +15,6 @@ def test_it_trains_and_gets_a_champion_by_following_the_readme(demo: KeptDemo, b
     champion = cloud.item("TEAM#botany", "CHAMPION")
     assert champion is not None
     assert champion["run_id"] == botany
-    (package,) = cloud.client("sagemaker").list_model_packages(ModelPackageGroupName="turbine-botany")[
-        "ModelPackageSummaryList"
-    ]
-    assert package["ModelApprovalStatus"] == "Approved"
+    packages = cloud.client("sagemaker").list_model_packages(ModelPackageGroupName="turbine-botany")
+    approved = [p for p in packages["ModelPackageSummaryList"] if p["ModelApprovalStatus"] == "Approved"]
+    assert [package["ModelPackageArn"] for package in approved] == [champion["model_package_arn"]]
