@@ -1,0 +1,75 @@
+"""Exactly the champion is Approved, also when promotions cross."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+
+from tests.scenarios.live_cloud import LiveCloud
+from tests.scenarios.manifests import clone_finished_run
+
+pytestmark = pytest.mark.xdist_group("scenarios")
+
+
+def _approved(cloud: LiveCloud) -> list[str]:
+    packages = cloud.client("sagemaker").list_model_packages(ModelPackageGroupName="turbine-botany")
+    return [
+        package["ModelPackageArn"]
+        for package in packages["ModelPackageSummaryList"]
+        if package["ModelApprovalStatus"] == "Approved"
+    ]
+
+
+def test_a_promotion_that_approves_late_steps_back(cloud: LiveCloud, botany: str) -> None:
+    """Its swap was overtaken before its approval: the machine goes on from the approval, as after a slow call."""
+    champion = cloud.item("TEAM#botany", "CHAMPION")
+    assert champion is not None
+    run_id = f"botany-late-{uuid.uuid4().hex[:12]}"
+    machine_input = clone_finished_run(cloud, "botany", botany, run_id, publish_metrics=True)
+    assert cloud.ended(cloud.start("RunMachineArn", machine_input, run_id))["status"] == "SUCCEEDED"
+    package = cloud.item(f"RUN#{run_id}", "PACKAGE")
+    assert package is not None
+    late = package["model_package_arn"]
+    assert late != champion["model_package_arn"]
+
+    stepfunctions, machine = cloud.client("stepfunctions"), cloud.outputs["PromotionMachineArn"]
+    deployed = stepfunctions.describe_state_machine(stateMachineArn=machine)["definition"]
+    from_approval = json.loads(deployed)
+    swapped = {"status": "promoted", "is_current": True, "champion_version": 1, "previous_model_package_arn": None}
+    from_approval["States"]["SwapChampion"] = {
+        "Type": "Pass",
+        "Assign": {"request": "{% $states.input %}", "swap": swapped},
+        "Next": "WasSwapped",
+    }
+    stepfunctions.update_state_machine(stateMachineArn=machine, definition=json.dumps(from_approval))
+    try:
+        request = {"team": "botany", "run_id": run_id, "model_package_arn": late, "actor": "test"}
+        with cloud.listening("ModelPromoted") as heard:
+            arn = cloud.start("PromotionMachineArn", request)
+            assert cloud.ended(arn)["status"] == "SUCCEEDED"
+            assert "StepBack" in cloud.states_entered(arn)
+            assert heard() == []
+    finally:
+        stepfunctions.update_state_machine(stateMachineArn=machine, definition=deployed)
+    assert _approved(cloud) == [champion["model_package_arn"]]
+
+
+def test_the_same_promotion_again_changes_nothing(cloud: LiveCloud, botany: str) -> None:
+    champion = cloud.item("TEAM#botany", "CHAMPION")
+    assert champion is not None
+    request = {
+        "team": "botany",
+        "run_id": champion["run_id"],
+        "model_package_arn": champion["model_package_arn"],
+        "model_version": int(champion["model_version"]),
+        "expected_champion_version": int(champion["champion_version"]) - 1,
+        "promotion_id": champion["promotion_id"],
+        "reason": champion["reason"],
+        "actor": champion["actor"],
+    }
+    again = cloud.ended(cloud.start("PromotionMachineArn", request))
+    assert json.loads(again["output"]) == {"status": "promoted", "champion_version": int(champion["champion_version"])}
+    assert cloud.item("TEAM#botany", "CHAMPION") == champion
+    assert _approved(cloud) == [champion["model_package_arn"]]
