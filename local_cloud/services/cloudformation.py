@@ -119,6 +119,9 @@ def create_change_set(request: Request) -> ActionResult:
     stack_name, capabilities = request._get_param("StackName"), _capabilities(request)
     if kind not in ("CREATE", "UPDATE"):
         raise ValidationError(message=f"ChangeSetType {kind} is not emulated")
+    for ignored in ("ImportExistingResources", "ResourcesToImport", "OnStackFailure", "RollbackConfiguration"):
+        if request._get_param(ignored) not in (None, "false", "False", False):
+            raise ValidationError(message=f"CreateChangeSet: {ignored} is not emulated")
     stack = STORE.find(request.current_account, request.region, stack_name)
     if kind == "UPDATE":
         stack = _find(request)

@@ -374,3 +374,15 @@ def test_a_sam_project_is_packaged_deployed_and_runs(
     cloudformation.delete_stack(StackName=name)
     with pytest.raises(ClientError, match="does not exist"):
         described(client, name)
+
+
+def test_a_change_set_option_that_would_be_ignored_is_refused_by_name(client: Client, name: str) -> None:
+    template = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    with pytest.raises(ClientError, match="ImportExistingResources is not emulated"):
+        client("cloudformation").create_change_set(
+            StackName=name,
+            ChangeSetName="import",
+            ChangeSetType="CREATE",
+            TemplateBody=template,
+            ImportExistingResources=True,
+        )
