@@ -58,6 +58,8 @@ def turbine(
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDemo]:
+    if "PYTEST_XDIST_WORKER" in os.environ:  # two workers with a demo each would fill the machine and share nothing
+        assert "@scenarios" in os.environ["PYTEST_CURRENT_TEST"], "xdist does not keep the group together"
     state_dir = tmp_path_factory.mktemp("demo") / "state"
     report = state_dir.parent / "report.html"
     done = turbine("demo", "--json", "--keep", "--state-dir", str(state_dir), "--report", str(report))
