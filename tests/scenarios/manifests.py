@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import time
 from typing import Any
 
 from tests.scenarios.live_cloud import LiveCloud, wait_for
@@ -65,7 +66,7 @@ def clone_finished_run(
     if publish_metrics:
         metrics["published_at"] = whole_minute()
     if perfect:
-        metrics["test"]["accuracy"] = 2.0
+        metrics["test"]["accuracy"] = time.time()  # more than the perfect clone before, should that be champion
     bodies["run.json"] = json.dumps(spec).encode()
     bodies["metrics.json"] = json.dumps(metrics).encode()
     marker = json.loads(bodies["_SUCCESS"])
