@@ -82,3 +82,12 @@ def test_no_arn_but_an_integrations_own_and_no_yaml_alias(path: Path) -> None:
     for arn in re.findall(r"arn:[^\s\"']+", text):
         assert arn.startswith("arn:aws:states:::"), arn
     assert not re.search(r":\s+[&*]\w+\s*$", text, re.MULTILINE)
+
+
+def test_every_training_job_is_told_its_region() -> None:
+    """AWS Batch tells a container nothing of it, and the CloudWatch client asks for one."""
+    resources = yaml_parse((ROOT / "stacks/team.yaml").read_text())["Resources"]
+    one = resources["TrainingJob"]["Properties"]["ContainerProperties"]
+    (several,) = resources["MultiNodeTrainingJob"]["Properties"]["NodeProperties"]["NodeRangeProperties"]
+    for properties in (one, several["Container"]):
+        assert {"Name": "AWS_DEFAULT_REGION", "Value": {"Ref": "AWS::Region"}} in properties["Environment"]
