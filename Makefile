@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 TOOLS := .venv-tools
+SCANNERS := .venv-scan
 BIN := $(VENV)/bin
-SOURCES := local_cloud layers/core/turbine functions batch_jobs cli tests
+SOURCES := local_cloud layers/core/turbine functions batch_jobs cli scans tests benchmarks
 export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core:$(CURDIR)/batch_jobs
 
 # Byte-compiled at set-up. Compiling all that is installed takes a minute; the rest is compiled when it is first imported.
@@ -12,14 +13,16 @@ IMPORTED := boto3, dvc.repo, dvc_s3, httpx, jinja2, mypy.main, pyarrow.dataset, 
   aws_lambda_powertools, moto.server, moto.awslambda.models, moto.batch.models, moto.cloudformation.models, moto.dynamodb.models, \
   moto.ec2.models, moto.events.models, moto.iam.models, moto.s3.models, moto.sagemaker.models, moto.sns.models, moto.sqs.models
 
-.PHONY: help setup demo test lint format check-template lock clean
+.PHONY: help setup demo test browser soak lint format check-template lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo             four teams' models trained, compared, registered and used, on an embedded AWS"
 	@echo "make test             all tests"
-	@echo "make lint             ruff, mypy and the import contracts"
-	@echo "make check-template   sam validate and cfn-lint on every template"
+	@echo "make soak             the embedded AWS killed 300 times under load (up to 40 minutes; goes on where it was ended)"
+	@echo "make browser          the tests in a real browser; installs Debian's Chromium if there is none"
+	@echo "make lint             ruff, mypy, the import contracts and the proofs of the machines"
+	@echo "make check-template   sam validate, cfn-lint, checkov, cdk-nag, bandit, detect-secrets and our own rules"
 	@echo "make lock             resolve requirements*.in again"
 	@echo "make clean            remove the environments and the local state"
 
@@ -47,11 +50,22 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+browser: setup
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	  { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends chromium; }
+	$(BIN)/python -m pytest tests/browser
+
+soak: setup
+	$(BIN)/python -m tests.faults.soak --kills 300
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
+	$(BIN)/python -m cli check
 
 format: setup
 	$(BIN)/ruff check --fix .
@@ -63,16 +77,26 @@ $(TOOLS)/.installed: requirements-tools.lock
 	$(TOOLS)/bin/python -m pip check
 	@touch $@
 
-check-template: $(TOOLS)/.installed
+check-template: setup $(TOOLS)/.installed $(SCANNERS)/.installed
 	for template in template.yaml stacks/prediction.yaml; do \
 	  AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(TOOLS)/bin/sam validate --lint --template $$template || exit 1; \
 	done
-	$(TOOLS)/bin/cfn-lint stacks/team.yaml
+	$(BIN)/python -m scans --environment $(SCANNERS) --tools $(TOOLS)
+
+$(SCANNERS)/.installed: requirements-scan.lock
+	$(PYTHON) -m venv $(SCANNERS)
+	$(SCANNERS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements-scan.lock
+	@# Its package of schemas brings older files of the same names: aws-cdk-lib's must come last.
+	$(SCANNERS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --force-reinstall \
+	  "$$(grep '^aws-cdk-lib==' requirements-scan.lock)"
+	$(SCANNERS)/bin/python -m pip check
+	@touch $@
 
 lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet uv
 	build/lock/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements.in | sed 's/+[a-z0-9.]*$$//' > requirements.lock
 	build/lock/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-tools.in > requirements-tools.lock
+	build/lock/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-scan.in > requirements-scan.lock
 
 clean:
-	rm -rf $(VENV) $(TOOLS) build .turbine .pytest_cache .mypy_cache .ruff_cache report.html
+	rm -rf $(VENV) $(TOOLS) $(SCANNERS) build .turbine .pytest_cache .mypy_cache .ruff_cache report.html

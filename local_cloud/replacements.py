@@ -34,14 +34,19 @@ def install(replacements: Sequence[Replacement]) -> None:
 
     Raises: MotoChangedError naming each target that moto no longer has.
     """
-    missing = [r.target for r in replacements if not _exists(r.target)]
-    if missing:
+    absent = missing(replacements)
+    if absent:
         raise MotoChangedError(
-            f"moto does not have {', '.join(missing)}. Install the moto version of requirements.lock: make setup"
+            f"moto does not have {', '.join(absent)}. Install the moto version of requirements.lock: make setup"
         )
     for replacement in replacements:
         owner, name = _owner(replacement.target)
         setattr(owner, name, replacement.build(owner.__dict__.get(name, getattr(owner, name))))
+
+
+def missing(replacements: Sequence[Replacement]) -> list[str]:
+    """The targets that moto does not have."""
+    return [r.target for r in replacements if not _exists(r.target)]
 
 
 def _owner(target: str) -> tuple[Any, str]:

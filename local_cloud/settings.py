@@ -7,13 +7,21 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local_cloud.accounts import AccessKey, access_key
+from local_cloud.authorization.sessions import Session, key_of
+
+PROCESSES = "processes"
+NAMESPACES = "namespaces"
+
 
 @dataclass(frozen=True)
 class CloudSettings:
     """One running embedded cloud.
 
+    `node_networks`: what tells the nodes of a multi-node job apart, PROCESSES of this machine or network NAMESPACES.
     Units: `memory_mib` in MiB, `vcpus` in AWS vCPUs (may exceed the machine's cores).
-    `secret_access_key` is new with every start. Signatures are not verified: it keeps nobody out.
+    `strict`: whether IAM decides what a role may do (`authorization`).
+    `root_key` is the state directory's (`credentials`): every account's secret comes from it.
     """
 
     state_dir: Path
@@ -24,11 +32,21 @@ class CloudSettings:
     vcpus: int = field(default_factory=lambda: max(4, os.cpu_count() or 1))
     memory_mib: int = 16_384
     gpus: int = 0
-    secret_access_key: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
+    node_networks: str = PROCESSES
+    strict: bool = False
+    root_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def access_key(self, account_id: str | None = None) -> AccessKey:
+        """What signs requests for an account, by default this cloud's own."""
+        return access_key(self.root_key, account_id or self.account_id)
+
+    def lent_key(self, session: Session, account: str | None = None) -> AccessKey:
+        """What signs requests of a role or a service, in an account: by default its own."""
+        return key_of(self.root_key, session, account or session.account)
 
 
 _current: CloudSettings | None = None

@@ -18,6 +18,7 @@ from turbine.domain.errors import (
     ObjectForbiddenError,
     ObjectMissingError,
 )
+from turbine.domain.job_end import End, Job, end_of
 from turbine.domain.metrics import Point, floor_to
 from turbine.domain.registry import Approval, Package, PackageRequest
 from turbine.domain.uri import S3Uri, parse
@@ -82,8 +83,10 @@ class FakeStore:
         body = self.read(place, version_id)
         yield from (body[start : start + 7] for start in range(0, len(body), 7))
 
-    def size(self, place: S3Uri, version_id: str | None = None) -> int:
-        return len(self.read(place, version_id))
+    def head(self, place: S3Uri, version_id: str | None = None) -> ObjectInfo:
+        body = self.read(place, version_id)
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        return ObjectInfo(place.key, len(body), etag, version_id or self._versions[place][-1][0])
 
     def objects(self, place: S3Uri) -> Iterator[ObjectInfo]:
         for entry in self.current_versions(place):
@@ -106,8 +109,8 @@ class FakeStore:
             self._write(place, body)
             return True
 
-    def copy(self, source: S3Uri, target: S3Uri) -> None:
-        self._write(target, self.read(source))
+    def copy(self, source: S3Uri, target: S3Uri, version_id: str | None = None) -> None:
+        self._write(target, self.read(source, version_id))
         self.copies.append((str(source), str(target)))
 
     def _current(self, place: S3Uri) -> bytes | None:
@@ -267,6 +270,30 @@ class FakeExecutions:
         if execution_arn not in self.known:
             raise ExecutionMissingError(f"{execution_arn} is not known")
         return self.known[execution_arn]
+
+
+@dataclass
+class FakeJobs:
+    """Batch jobs by id, oldest first, each under a name; those that were terminated end so."""
+
+    known: dict[str, Job] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    terminated: list[str] = field(default_factory=list)
+
+    def add(self, job: Job, name: str) -> None:
+        self.known[job.job_id] = job
+        self.names[job.job_id] = name
+
+    def find(self, job_id: str) -> Job | None:
+        return self.known.get(job_id)
+
+    def live(self, name: str) -> list[str]:
+        live = [job.job_id for job in self.known.values() if end_of(job) is End.LIVE]
+        return [job_id for job_id in reversed(live) if self.names[job_id] == name]
+
+    def terminate(self, job_id: str, reason: str) -> None:
+        self.terminated.append(job_id)
+        self.known[job_id] = self.known[job_id]._replace(status="FAILED", status_reason=reason, is_terminated=True)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the exported model does on the pinned test split, row by row."""
+"""What the exported model does on the pinned test split, row by row, written as it is measured."""
 
 from pathlib import Path
 
@@ -9,16 +9,43 @@ import pyarrow.parquet as pq
 from training.tasks import Predictions
 
 
-def write_evaluation(path: Path, row_ids: np.ndarray, labels: np.ndarray, predictions: Predictions) -> None:
-    """One row a test example: `row_id`, `label`, `prediction`, and `probabilities` where there are classes.
+class EvaluationWriter:
+    """Appends to evaluation.parquet: `row_id`, `label`, `prediction`, and `probabilities` where there are classes.
 
-    Shapes: `row_ids` and `labels` (n,).
+    A context manager; the file is whole when it is left. Each call makes a row group.
     """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: pq.ParquetWriter | None = None
+
+    def write(self, row_ids: np.ndarray, labels: np.ndarray, predictions: Predictions) -> None:
+        """Shapes: `row_ids` and `labels` (m,), m at least 1."""
+        table = _table(row_ids, labels, predictions)
+        if self._file is None:
+            self._file = pq.ParquetWriter(self._path, table.schema)
+        self._file.write_table(table)
+
+    def __enter__(self) -> "EvaluationWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _table(row_ids: np.ndarray, labels: np.ndarray, predictions: Predictions) -> pa.Table:
     columns = {
         "row_id": pa.array(row_ids, pa.int64()),
-        "label": pa.array(labels.tolist()),
-        "prediction": pa.array(predictions.values.tolist()),
+        "label": _labels(labels),
+        "prediction": _labels(predictions.values),
     }
     if predictions.probabilities is not None:
-        columns["probabilities"] = pa.array(predictions.probabilities.tolist(), pa.list_(pa.float32()))
-    pq.write_table(pa.table(columns), path)
+        rows, classes = predictions.probabilities.shape
+        numbers = pa.array(predictions.probabilities.ravel(), pa.float32())
+        columns["probabilities"] = pa.ListArray.from_arrays(np.arange(rows + 1, dtype=np.int32) * classes, numbers)
+    return pa.table(columns)
+
+
+def _labels(values: np.ndarray) -> pa.Array:
+    return pa.array(values.tolist()) if values.dtype.kind == "U" else pa.array(values)

@@ -1,26 +1,21 @@
-"""The model as others get it: safetensors weights, config, model card, and SageMaker's archive of the three.
+"""The model as others get it: safetensors weights, config and model card.
 
-The same run gives the same bytes: no clock, no user and no file order enters the archive.
+The same run gives the same bytes: no clock and no user enters a file.
 """
 
-import gzip
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from safetensors.torch import save_file
 from torch import nn
 
+from training.archive import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from training.normalisation import Normalisation
-from training.predictor import CONFIG_FILE, WEIGHTS_FILE
 from training.recipe import TrainingConfig
 from training.spec import RunSpec
 from training.tasks import Task
-
-CARD_FILE = "README.md"
-ARCHIVE = "model.tar.gz"
-MODEL_FILES = (WEIGHTS_FILE, CONFIG_FILE, CARD_FILE)
 
 
 def write_weights(folder: Path, model: nn.Module) -> None:
@@ -52,7 +47,7 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
 
 
 def write_card(
-    folder: Path, spec: RunSpec, config: TrainingConfig, test: dict[str, float], baseline: dict[str, float]
+    folder: Path, spec: RunSpec, config: BaseModel, test: dict[str, float], baseline: dict[str, float]
 ) -> None:
     """The model card: what it was trained on, how, and how good it is against the baseline."""
     rows = "\n".join(f"| {name} | {value:.6g} | {baseline[name]:.6g} |" for name, value in test.items())
@@ -79,19 +74,3 @@ The baseline answers the commonest class, or the mean, of the train split.
 Measured only on data like `{spec.dataset.name}`; nothing is known about it elsewhere.
 """
     )
-
-
-def write_archive(folder: Path, archive: Path) -> None:
-    """`MODEL_FILES` of `folder` at the root of a tar.gz."""
-    # Weights hardly compress: the fastest level keeps large models from waiting on gzip.
-    with (
-        archive.open("wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-        for name in MODEL_FILES:
-            entry = tarfile.TarInfo(name)
-            entry.size = (folder / name).stat().st_size
-            entry.mode = 0o644
-            with (folder / name).open("rb") as file:
-                tar.addfile(entry, file)

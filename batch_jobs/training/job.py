@@ -1,6 +1,8 @@
-"""One run from its spec to its `_SUCCESS`: load, split, train, export, measure what was exported, publish."""
+"""One run from its spec to its `_SUCCESS`: look at the data, train from the newest checkpoint, measure, publish."""
 
+import hashlib
 import json
+import os
 import platform
 import tempfile
 import time
@@ -10,150 +12,198 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import boto3
 import torch
-from torch import nn
 
-from training import export
-from training.cloudwatch import publish_metrics, require_finite, whole_minute
-from training.data import Examples, load_examples
-from training.errors import BadDataError
-from training.evaluation import write_evaluation
+from training.checkpoint import Cadence, Checkpoints
+from training.data import (
+    Profile,
+    ShardReader,
+    TrainingData,
+    open_training_data,
+    profile_dataset,
+    settle_residence,
+)
+from training.data.blocks import Block
+from training.early_stopping import Patience
+from training.interruption import Interruption
 from training.log import log_event
-from training.normalisation import Normalisation
-from training.predictor import Predictor
+from training.measurement import export_and_measure
+from training.optimizer import AdamW
+from training.publishing import publish, timestamp
+from training.pulse import MainWorkersDuties, Pulse
 from training.recipe import Recipe, TrainingConfig
 from training.recipes import find_recipe
 from training.spec import RunSpec
-from training.split import SplitRows, split_rows
-from training.storage import Storage
-from training.tasks import Classification, Task
-from training.trainer import Epoch, Rows, train
+from training.state import TrainingState
+from training.storage import CLIENT_CONFIG, Storage
+from training.tasks import Task
+from training.telemetry import Telemetry
+from training.trainer import Epoch, train
 from training.world import World, connected, find_world
 
-METRICS_FILE = "metrics.json"
-EVALUATION_FILE = "evaluation.parquet"
-MODEL_FOLDER = "model"
-OUTPUTS = (
-    *(f"{MODEL_FOLDER}/{name}" for name in export.MODEL_FILES),
-    export.ARCHIVE,
-    METRICS_FILE,
-    EVALUATION_FILE,
-)
+SCRATCH_VARIABLE = "TURBINE_SCRATCH_DIR"
+INTERRUPTIONS_VARIABLE = "TURBINE_INTERRUPTIONS_PER_HOUR"
+ON_DEMAND_INTERRUPTIONS_PER_HOUR = "0.001"
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """A run with everything that is settled before the first step."""
+class LeaseHolder:
+    """In whose name this job writes: the lease's `owner` and `fencing` number, 0 without a lease."""
+
+    owner: str
+    fencing: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that is settled before the first step."""
 
     spec: RunSpec
     recipe: Recipe
     config: TrainingConfig
-    examples: Examples
-    rows: SplitRows
-    normalisation: Normalisation
+    profile: Profile
     task: Task
 
 
-def run_job(spec: RunSpec, storage: Storage) -> None:
-    """Every process of the run calls this; the main one writes the results.
+def run_job(spec: RunSpec, storage: Storage, interruption: Interruption, holder: LeaseHolder) -> None:
+    """Every process of the run calls this; the main one checkpoints and writes the results.
 
-    Raises: TrainingJobError.
+    Raises: TrainingJobError; RunInterruptedError, where training had begun with a checkpoint committed.
     """
-    started_at, started = datetime.now(UTC), time.monotonic()
+    started_at, started_s = datetime.now(UTC), time.monotonic()
     world = find_world()
-    _settle_arithmetic(world)
+    settle_arithmetic(world)
     if world.is_main:
         log_event(
-            "started",
-            run_id=spec.run_id,
-            recipe=spec.recipe.name,
-            device=str(world.device),
-            world_size=world.size,
+            "started", run_id=spec.run_id, recipe=spec.recipe.name, device=str(world.device), world_size=world.size
         )
     # Before the processes connect, so that a data set nobody can use ends each with its own code
     # instead of with its neighbour's broken connection.
-    inputs = _prepare(spec, storage)
+    run = _prepare(spec)
     if world.is_main:
-        log_event("data_loaded", rows=_row_counts(inputs), features=len(inputs.examples.feature_names))
-    torch.manual_seed(spec.seed)
-    model = inputs.recipe.model(inputs.config, len(inputs.examples.feature_names), inputs.task.output_width)
-    with connected(world):
-        epochs = _train(model, inputs, world, started)
+        log_event("data_loaded", rows=dict(run.profile.row_counts), features=len(run.profile.feature_names))
+    state = _fresh_state(run, world)
+    with connected(world), interruption.deferred():
+        _train(run, state, world, interruption, holder)
     if not world.is_main:
         return
     with tempfile.TemporaryDirectory() as folder:
-        metrics = _measure(Path(folder), model, inputs, world)
-        metrics |= {"epochs": epochs, **_timing(started_at, started), "environment": _environment(world)}
-        _publish(Path(folder), metrics, spec, storage)
+        metrics = export_and_measure(Path(folder), state.model, spec, run.config, run.profile, run.task)
+        metrics |= {
+            "epochs": state.epochs,
+            "started_at": timestamp(started_at),
+            "ended_at": timestamp(datetime.now(UTC)),
+            "duration_s": round(time.monotonic() - started_s, 3),
+            "environment": _environment(world),
+        }
+        publish(Path(folder), metrics, spec, storage, holder.fencing, holder.owner)
     log_event("finished", run_id=spec.run_id, output_uri=spec.output_uri, duration_s=metrics["duration_s"])
 
 
-def _settle_arithmetic(world: World) -> None:
+def settle_arithmetic(world: World) -> None:
+    """The same bits each time."""
     # torch refuses operations without a deterministic GPU kernel. Not asked for on a CPU, where all of
     # ours are deterministic: the call imports torch._dynamo, as much CPU time as torch itself.
     if world.device.type == "cuda":
         torch.use_deterministic_algorithms(True)
+        # Else each new tensor is first filled, in case someone reads what nobody wrote: 7% of a transformer's GPU time.
+        settings: Any = torch.utils.deterministic  # a module with properties, which mypy does not see
+        settings.fill_uninitialized_memory = False
 
 
-def _prepare(spec: RunSpec, storage: Storage) -> Inputs:
+def _prepare(spec: RunSpec) -> Run:
     recipe = find_recipe(spec.recipe.name)
     config = recipe.parse_config(spec.recipe.hyperparameters)
-    examples = load_examples(spec.dataset, storage)
-    rows = split_rows(len(examples.labels), spec.split)
-    # Classes are a property of the data set; the spread of a number is learnt from the train split only.
-    known_labels = examples.labels if recipe.task is Classification else examples.labels[rows.train]
-    normalisation = Normalisation.fit(examples.features[rows.train])
-    _require_in_range(normalisation, examples)
-    return Inputs(
-        spec=spec,
-        recipe=recipe,
-        config=config,
-        examples=examples,
-        rows=rows,
-        normalisation=normalisation,
-        task=recipe.task.fit(known_labels, spec.dataset.target),
+
+    def check(feature_names: list[str], block: Block) -> None:
+        if recipe.check_rows is not None:
+            recipe.check_rows(config, feature_names, block.features, int(block.row_ids[0]))
+
+    shards = ShardReader(boto3.client("s3", config=CLIENT_CONFIG))
+    profile = profile_dataset(spec.dataset, spec.split, shards, recipe.scales_inputs, check)
+    return Run(spec, recipe, config, profile, recipe.task.fit(profile.labels, spec.dataset.target))
+
+
+def _fresh_state(run: Run, world: World) -> TrainingState:
+    torch.manual_seed(run.spec.seed)
+    model = run.recipe.model(run.config, len(run.profile.feature_names), run.task.output_width).to(world.device)
+    state = TrainingState(
+        model=model,
+        optimizer=AdamW(model.parameters(), run.config.weight_decay),
+        patience=Patience(run.config.early_stopping_patience),
+        summed_loss=torch.zeros((), dtype=torch.float64, device=world.device),
+    )
+    state.seed_generators(run.spec.seed, world)
+    return state
+
+
+def _train(run: Run, state: TrainingState, world: World, interruption: Interruption, holder: LeaseHolder) -> None:
+    """From the newest checkpoint to the final weights in `state.model`, themselves in a checkpoint."""
+    config, profile = run.config, run.profile
+    duties = _duties(run, state, holder) if world.is_main else None
+    try:
+        data = _begin(run, state, duties, world)
+        pulse = Pulse(world, interruption, duties)
+        loss = partial(run.recipe.loss, config)
+        for epoch in train(state, data, profile.row_counts["train"], loss, run.task, config, world, pulse):
+            if world.is_main:
+                state.epochs.append(_describe(epoch, state.elapsed_s + pulse.elapsed_s))
+                _log_epoch(state.epochs[-1], config.epochs)
+        pulse.finish(state)
+    finally:
+        if duties:
+            duties.telemetry.close()
+            duties.checkpoints.close()
+
+
+def _begin(run: Run, state: TrainingState, duties: MainWorkersDuties | None, world: World) -> TrainingData:
+    """Take over the newest checkpoint, if there is one; the rows come in the order in which it saw them."""
+    snapshot = duties.checkpoints.newest() if duties else None
+    tensors, facts = (snapshot.tensors, snapshot.facts) if snapshot else (None, None)
+    resident = settle_residence(run.profile, world, world.json_from_main(facts and facts["order_of_rows"]))
+    batch_size, seed = run.config.batch_size, run.spec.seed
+    data = open_training_data(
+        run.profile, run.task, batch_size, seed, world.rank, world.size, world.device, resident=resident
+    )
+    state.order_of_rows = data.order
+    if state.resume(tensors, facts, seed, world) and world.is_main:
+        log_event("resumed", step=state.step, number_of_epoch=state.epoch, batch=state.batch)
+    return data
+
+
+def _duties(run: Run, state: TrainingState, holder: LeaseHolder) -> MainWorkersDuties:
+    spec, compute = run.spec, run.spec.compute
+    s3 = boto3.client("s3", config=CLIENT_CONFIG)
+    folder = Path(os.environ.get(SCRATCH_VARIABLE) or tempfile.gettempdir()) / "checkpoints"
+    an_hour = float(os.environ.get(INTERRUPTIONS_VARIABLE, ON_DEMAND_INTERRUPTIONS_PER_HOUR)) * compute.nodes
+    return MainWorkersDuties(
+        Checkpoints(s3, spec.output_uri, folder, _fingerprint(run, state), holder.fencing),
+        Cadence(compute.checkpoint_every_steps, compute.checkpoint_every_s, an_hour),
+        Telemetry(spec.metrics, run.config.log_every_steps, lambda: boto3.client("cloudwatch", config=CLIENT_CONFIG)),
     )
 
 
-def _require_in_range(normalisation: Normalisation, examples: Examples) -> None:
-    """Raises: BadDataError when a number, in units of its spread on the train split, overflows float32."""
-    bad = ~np.isfinite(normalisation.apply(examples.features))
-    if bad.any():
-        row, column = divmod(int(bad.argmax()), bad.shape[1])
-        raise BadDataError(
-            f"column {examples.feature_names[column]!r} is too far from the train split in row {row}: "
-            "scaled, it is no finite float32",
-            "correct or drop such rows before writing the data set",
-        )
+def _fingerprint(run: Run, state: TrainingState) -> dict[str, str]:
+    """What a checkpoint depends on besides itself: one with another is of another training."""
+    shapes = {name: list(tensor.shape) for name, tensor in state.model.state_dict().items()}
+    return {
+        "run_id": run.spec.run_id,
+        "recipe": run.spec.recipe.name,
+        "hyperparameters": run.config.model_dump_json(),
+        "dataset_version": run.spec.dataset.version,
+        "split_id": run.spec.split.id,
+        "seed": str(run.spec.seed),
+        "model": hashlib.sha256(json.dumps(shapes).encode()).hexdigest()[:16],
+    }
 
 
-def _train(model: nn.Module, inputs: Inputs, world: World, started: float) -> list[dict[str, Any]]:
-    """Trains `model` in place; returns the `epochs` of metrics.json."""
-    loss = partial(inputs.recipe.loss, inputs.config)
-    train_rows = _on_device(inputs, inputs.rows.train, world.device)
-    validation_rows = _on_device(inputs, inputs.rows.validation, world.device)
-    epochs = []
-    for epoch in train(model, loss, train_rows, validation_rows, inputs.config, inputs.spec.seed, world):
-        epochs.append(_describe(epoch, inputs, time.monotonic() - started))
-        if world.is_main:
-            _log_epoch(epochs[-1], inputs.config.epochs)
-    return epochs
-
-
-def _on_device(inputs: Inputs, rows: Any, device: torch.device) -> Rows:
-    features = inputs.normalisation.apply(inputs.examples.features[rows])
-    targets = inputs.task.encode(inputs.examples.labels[rows])
-    return Rows(torch.from_numpy(features).to(device), torch.from_numpy(targets).to(device))
-
-
-def _describe(epoch: Epoch, inputs: Inputs, elapsed_s: float) -> dict[str, Any]:
-    predictions = inputs.task.decode(epoch.validation_outputs.cpu().numpy())
+def _describe(epoch: Epoch, elapsed_s: float) -> dict[str, Any]:
     return {
         "epoch": epoch.number,
         "train_loss": epoch.train_loss,
-        "validation_loss": epoch.validation_loss,
-        "validation": inputs.task.measure(inputs.examples.labels[inputs.rows.validation], predictions),
+        "validation_loss": epoch.validation.loss,
+        "validation": epoch.validation.metrics,
         "elapsed_s": round(elapsed_s, 3),
     }
 
@@ -162,81 +212,6 @@ def _log_epoch(epoch: dict[str, Any], epochs: int) -> None:
     validation = {f"validation_{name}": value for name, value in epoch["validation"].items()}
     others = {name: value for name, value in epoch.items() if name != "validation"}
     log_event("epoch", epochs=epochs, **others, **validation)
-
-
-def _measure(folder: Path, model: nn.Module, inputs: Inputs, world: World) -> dict[str, Any]:
-    """Export the model into `folder`, and measure it from there as whoever gets the archive would."""
-    spec, examples, rows, task = inputs.spec, inputs.examples, inputs.rows, inputs.task
-    model_folder = folder / MODEL_FOLDER
-    model_folder.mkdir()
-    config = export.model_config(spec, inputs.config, examples.feature_names, inputs.normalisation, task)
-    export.write_weights(model_folder, model)
-    export.write_config(model_folder, config)
-
-    predictor = Predictor.load(model_folder, world.device)
-    predictions = predictor.predict(examples.features[rows.test])
-    test_labels = examples.labels[rows.test]
-    test = task.measure(test_labels, predictions)
-    require_finite(test)
-    validation = task.measure(examples.labels[rows.validation], predictor.predict(examples.features[rows.validation]))
-    baseline = task.measure(test_labels, task.baseline(examples.labels[rows.train], len(test_labels)))
-
-    export.write_config(model_folder, config | {"metrics": {"test": test}})
-    export.write_card(model_folder, spec, inputs.config, test, baseline)
-    export.write_archive(model_folder, folder / export.ARCHIVE)
-    write_evaluation(folder / EVALUATION_FILE, rows.test, test_labels, predictions)
-    log_event("evaluated", **{f"test_{name}": value for name, value in test.items()})
-    return {
-        "schema_version": 1,
-        "run_id": spec.run_id,
-        "team": spec.team,
-        "recipe": spec.recipe.name,
-        "seed": spec.seed,
-        "dataset_version": spec.dataset.version,
-        "split_id": spec.split.id,
-        "rows": _row_counts(inputs),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "test": test,
-        "validation": validation,
-        "baseline": baseline,
-    }
-
-
-def _publish(folder: Path, metrics: dict[str, Any], spec: RunSpec, storage: Storage) -> None:
-    """Files and CloudWatch, then the marker that makes them the run's result.
-
-    Nothing is written below another job's marker: it is looked for once more, and metrics.json, the one file
-    that differs from job to job of a run, as it holds times, goes last. No more than a narrow window, until
-    jobs hold a lease: two that pass here at once may still leave one's metrics.json under the other's marker.
-
-    Raises: LeaseHeldError when another job of the run has committed meanwhile.
-    """
-    published_at = whole_minute(datetime.now(UTC))
-    document = metrics | {"published_at": _timestamp(published_at)}
-    (folder / METRICS_FILE).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-    storage.require_unfinished(spec.output_uri)
-    storage.upload(folder, [name for name in OUTPUTS if name != METRICS_FILE], spec.output_uri)
-    publish_metrics(spec.metrics, metrics["test"], published_at)
-    storage.upload(folder, [METRICS_FILE], spec.output_uri)
-    storage.commit(folder, list(OUTPUTS), spec.output_uri)
-
-
-def _row_counts(inputs: Inputs) -> dict[str, int]:
-    rows = inputs.rows
-    return {"train": len(rows.train), "validation": len(rows.validation), "test": len(rows.test)}
-
-
-def _timing(started_at: datetime, started: float) -> dict[str, Any]:
-    duration_s = round(time.monotonic() - started, 3)
-    return {
-        "started_at": _timestamp(started_at),
-        "ended_at": _timestamp(datetime.now(UTC)),
-        "duration_s": duration_s,
-    }
-
-
-def _timestamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _environment(world: World) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 
 def log_event(event: str, **fields: object) -> None:
@@ -9,7 +10,10 @@ def log_event(event: str, **fields: object) -> None:
 
     A number that JSON cannot hold (NaN, an infinity) is written as null, so that every line parses.
     """
-    print(json.dumps({"event": event, **{name: _finite(field) for name, field in fields.items()}}), flush=True)
+    line = json.dumps({"event": event, **{name: _finite(field) for name, field in fields.items()}})
+    # One write: `print` makes two of it on an unbuffered stdout, between which another thread's line may come.
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _finite(field: object) -> object:

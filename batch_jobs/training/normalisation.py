@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from training.moments import Moments
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -14,9 +16,19 @@ class Normalisation:
     scale: np.ndarray
 
     @classmethod
+    def of(cls, train: Moments) -> "Normalisation":
+        """A constant column keeps scale 1: it carries nothing, and 0 would divide."""
+        return cls(train.mean, np.where(train.is_constant, 1.0, train.deviation))
+
+    @classmethod
     def fit(cls, values: np.ndarray) -> "Normalisation":
-        """From `values` (n, f) float64. A constant column keeps scale 1: it carries nothing, and 0 would divide."""
-        return cls(values.mean(axis=0), np.where(is_constant(values), 1.0, values.std(axis=0)))
+        """From `values` (n, f) float64."""
+        return cls.of(Moments.of(values))
+
+    @classmethod
+    def none(cls, feature_count: int) -> "Normalisation":
+        """For features that reach the model as they are."""
+        return cls(np.zeros(feature_count), np.ones(feature_count))
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """`values` (n, f) float64, centred and scaled, as float32: infinite where that has no room for them."""
@@ -32,13 +44,3 @@ class Normalisation:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Normalisation":
         return cls(np.array(document["mean"], np.float64), np.array(document["scale"], np.float64))
-
-
-def is_constant(values: np.ndarray) -> np.ndarray:
-    """Whether a column has no spread to divide by. Shapes: (n, …) to (…).
-
-    Not by the deviation alone, which rounding leaves above 0 for a constant 0.1; nor by the range alone, as
-    the squares of numbers below 1e-162 are 0.
-    """
-    result: np.ndarray = (values.min(axis=0) == values.max(axis=0)) | (values.std(axis=0) == 0)
-    return result

@@ -14,15 +14,14 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from training.archive import CONFIG_FILE, WEIGHTS_FILE
 from training.normalisation import Normalisation
 from training.recipes import find_recipe
 from training.tasks import Predictions, Task
 
-# Bounds the memory of one forward pass, whatever the number of rows.
+# Bounds the memory of one forward pass, whatever the number of rows and features.
 ROWS_PER_PASS = 4096
-
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
+NUMBERS_PER_PASS = 2**18
 
 
 @dataclass(frozen=True)
@@ -66,4 +65,5 @@ class Predictor:
 def outputs_of(model: nn.Module, features: torch.Tensor) -> torch.Tensor:
     """The model in evaluation mode on all rows. Shapes: (n, f) to (n, k)."""
     model.eval()
-    return torch.cat([model(rows) for rows in features.split(ROWS_PER_PASS)])
+    rows_per_pass = min(ROWS_PER_PASS, max(1, NUMBERS_PER_PASS // features.shape[1]))
+    return torch.cat([model(rows) for rows in features.split(rows_per_pass)])

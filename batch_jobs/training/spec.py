@@ -15,13 +15,14 @@ class _Part(BaseModel):
 
 
 class Shard(_Part):
-    """One Parquet object, pinned to the bytes that were there when the run was prepared."""
+    """One object, pinned to the bytes that were there when the run was prepared."""
 
     bucket: str
     key: str
     version_id: str | None = None
     etag: str
     size_bytes: int = Field(ge=0)
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
 
     @property
     def uri(self) -> str:
@@ -31,7 +32,7 @@ class Shard(_Part):
 class Dataset(_Part):
     name: str
     version: str
-    format: Literal["parquet"]
+    format: Literal["parquet", "tar"]
     target: str
     shards: list[Shard] = Field(min_length=1)
 
@@ -49,10 +50,15 @@ class RecipeChoice(_Part):
 
 
 class Compute(_Part):
-    """`processes_per_node`: None means one for each GPU, or one where there is none."""
+    """`processes_per_node`: None means one for each GPU, or one where there is none.
+
+    A checkpoint is written every so many steps, or else seconds; with neither, as training.checkpoint.cadence reckons.
+    """
 
     nodes: int = Field(default=1, ge=1)
     processes_per_node: int | None = Field(default=None, ge=1)
+    checkpoint_every_steps: int | None = Field(default=None, ge=1)
+    checkpoint_every_s: float | None = Field(default=None, gt=0)
 
 
 class MetricTarget(_Part):

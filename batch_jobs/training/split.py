@@ -6,11 +6,17 @@ trained on one version are measured on the very same rows, whatever recipe, seed
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from training.errors import BadDataError
 from training.spec import Split
+
+Part = Literal["train", "validation", "test"]
+
+TRAIN, VALIDATION, TEST = np.uint8(0), np.uint8(1), np.uint8(2)
+PARTS: dict[Part, np.uint8] = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
 @dataclass(frozen=True)
@@ -24,19 +30,35 @@ class SplitRows:
 
 def split_rows(row_count: int, split: Split) -> SplitRows:
     """Raises: BadDataError naming a part that got no rows."""
-    fractions = np.fromiter((_fraction(split.salt, row_id) for row_id in range(row_count)), np.float64, row_count)
-    is_test = fractions < split.test
-    is_validation = ~is_test & (fractions < split.test + split.validation)
-    parts = {"train": ~is_test & ~is_validation, "validation": is_validation, "test": is_test}
-    for name, members in parts.items():
-        if not members.any():
+    parts = parts_of(range(row_count), split)
+    count_parts(parts)
+    return SplitRows(**{name: np.flatnonzero(parts == part).astype(np.int64) for name, part in PARTS.items()})
+
+
+def parts_of(row_ids: range, split: Split) -> np.ndarray:
+    """The part of each row, a byte a row. Shapes: (len(row_ids),) uint8, one of PARTS.
+
+    A row's fraction is the first 8 bytes of SHA-256 of "salt:row_id" over 2^64.
+    """
+    salted = hashlib.sha256(f"{split.salt}:".encode())
+    heads = bytearray()
+    for row_id in row_ids:
+        row = salted.copy()
+        row.update(b"%d" % row_id)
+        heads += row.digest()[:8]
+    fractions = np.frombuffer(heads, ">u8").astype(np.float64) / 2**64
+    parts = np.full(len(row_ids), TRAIN)
+    parts[fractions < split.test + split.validation] = VALIDATION
+    parts[fractions < split.test] = TEST
+    return parts
+
+
+def count_parts(parts: np.ndarray) -> dict[Part, int]:
+    """How many rows each part has. Raises: BadDataError naming a part that got none."""
+    counts = {name: int(np.count_nonzero(parts == part)) for name, part in PARTS.items()}
+    for name, count in counts.items():
+        if not count:
             raise BadDataError(
-                f"the {name} split has no rows: the data set has only {row_count}", "add rows to the data set"
+                f"the {name} split has no rows: the data set has only {len(parts)}", "add rows to the data set"
             )
-    return SplitRows(**{name: np.flatnonzero(members).astype(np.int64) for name, members in parts.items()})
-
-
-def _fraction(salt: str, row_id: int) -> float:
-    """A fixed number in [0, 1) for a row: the first 8 bytes of SHA-256 of "salt:row_id" over 2^64."""
-    digest = hashlib.sha256(f"{salt}:{row_id}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+    return counts

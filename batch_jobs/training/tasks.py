@@ -5,13 +5,14 @@ It is fitted once, stored in config.json, and rebuilt from there at inference.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
-from training import metrics
 from training.errors import BadDataError
-from training.normalisation import is_constant
+from training.labels import MOST_CLASSES, LabelSummary
+from training.metrics import ClassScores, NumberScores
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,25 @@ class Predictions:
 
     values: np.ndarray
     probabilities: np.ndarray | None = None
+
+    def first(self, rows: int) -> "Predictions":
+        return Predictions(self.values[:rows], None if self.probabilities is None else self.probabilities[:rows])
+
+
+class Scores(Protocol):
+    """The metrics of rows that come a few at a time."""
+
+    def add(self, labels: np.ndarray, predictions: Predictions) -> None:
+        """Shapes: `labels` (m,), m at least 1."""
+
+    def metrics(self) -> dict[str, float]:
+        """Of all rows so far, by name."""
+
+    def to_array(self) -> np.ndarray:
+        """All that is known of the rows so far, for `merge`. Shapes: (s,) float64, of one s for a task."""
+
+    def merge(self, counted: np.ndarray) -> None:
+        """Add the rows of another one's `to_array`, none included."""
 
 
 class Task(Protocol):
@@ -38,10 +58,14 @@ class Task(Protocol):
     def decode(self, outputs: np.ndarray) -> Predictions:
         """Raw outputs (n, output_width) float32 as predictions."""
 
-    def measure(self, labels: np.ndarray, predictions: Predictions) -> dict[str, float]: ...
+    def scores(self) -> Scores:
+        """Of no rows yet."""
 
-    def baseline(self, train_labels: np.ndarray, row_count: int) -> Predictions:
-        """What one would answer for `row_count` rows without looking at them."""
+    def measure(self, labels: np.ndarray, predictions: Predictions) -> dict[str, float]:
+        """The metrics of rows that are all at hand."""
+
+    def baseline(self, labels: LabelSummary | np.ndarray, row_count: int) -> Predictions:
+        """What one would answer for `row_count` rows without looking at them, knowing the train split's labels."""
 
     def to_json(self) -> dict[str, Any]: ...
 
@@ -53,17 +77,23 @@ class Classification:
     classes: list[Any]
 
     @classmethod
-    def fit(cls, labels: np.ndarray, target: str) -> "Classification":
+    def fit(cls, labels: LabelSummary | np.ndarray, target: str) -> "Classification":
         """From all labels, so that a class that only the test split holds has its place too.
 
-        Raises: BadDataError when the labels are no classes, or only one.
+        Raises: BadDataError when the labels are no classes, only one, or too many.
         """
-        if labels.dtype.kind == "f":
+        summary = _summary(labels)
+        if summary.kind == "f":
             raise BadDataError(
                 f"target column {target!r} holds fractions, not classes",
                 "store classes as integers or strings, or use a regressor",
             )
-        classes = np.unique(labels).tolist()
+        if summary.train_counts is None:
+            raise BadDataError(
+                f"target column {target!r} has more than {MOST_CLASSES} values: they are no classes",
+                "choose another target, or use a regressor",
+            )
+        classes = sorted(summary.train_counts)
         if len(classes) < 2:
             raise BadDataError(f"target column {target!r} has one value only: {classes[0]!r}", "add other classes")
         return cls(classes)
@@ -80,28 +110,35 @@ class Classification:
         return len(self.classes)
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        return np.searchsorted(np.array(self.classes), labels).astype(np.int64)
+        return np.searchsorted(self._named, labels).astype(np.int64)
 
     def decode(self, outputs: np.ndarray) -> Predictions:
         wide = outputs.astype(np.float64)
         exponentials = np.exp(wide - wide.max(axis=1, keepdims=True))
         probabilities = (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32)
-        return Predictions(np.array(self.classes)[outputs.argmax(axis=1)], probabilities)
+        return Predictions(self._named[outputs.argmax(axis=1)], probabilities)
+
+    def scores(self) -> "_ClassificationScores":
+        return _ClassificationScores(self)
 
     def measure(self, labels: np.ndarray, predictions: Predictions) -> dict[str, float]:
-        assert predictions.probabilities is not None
-        return {
-            "accuracy": metrics.accuracy(labels, predictions.values),
-            "balanced_accuracy": metrics.balanced_accuracy(labels, predictions.values),
-            "macro_f1": metrics.macro_f1(labels, predictions.values),
-            "log_loss": metrics.log_loss(self.encode(labels), predictions.probabilities),
-        }
+        return _measure(self.scores(), labels, predictions)
 
-    def baseline(self, train_labels: np.ndarray, row_count: int) -> Predictions:
+    def baseline(self, labels: LabelSummary | np.ndarray, row_count: int) -> Predictions:
         """The commonest class, with each class's share of the train split as its probability."""
-        shares = np.bincount(self.encode(train_labels), minlength=len(self.classes)) / len(train_labels)
-        commonest = np.array(self.classes)[shares.argmax()]
-        return Predictions(np.full(row_count, commonest), np.tile(shares.astype(np.float32), (row_count, 1)))
+        train_counts = _summary(labels).train_counts
+        assert train_counts is not None
+        counts = np.array([train_counts.get(name, 0) for name in self.classes])
+        shares = counts / counts.sum()
+        commonest = self._named[shares.argmax()]
+        # Views: however many rows, they take the memory of one.
+        probabilities = np.broadcast_to(shares.astype(np.float32), (row_count, len(shares)))
+        return Predictions(np.broadcast_to(commonest, row_count), probabilities)
+
+    @cached_property
+    def _named(self) -> np.ndarray:
+        """The classes in their own type. Shapes: (k,)."""
+        return np.array(self.classes)
 
 
 @dataclass(frozen=True)
@@ -113,16 +150,19 @@ class Regression:
     classes: None = None
 
     @classmethod
-    def fit(cls, labels: np.ndarray, target: str) -> "Regression":
+    def fit(cls, labels: LabelSummary | np.ndarray, target: str) -> "Regression":
         """From the train split's labels. Raises: BadDataError when they are text or all the same."""
-        if labels.dtype.kind not in "fi":
+        summary = _summary(labels)
+        if summary.kind not in "fi":
             raise BadDataError(f"target column {target!r} does not hold numbers", "use a classifier for it")
-        if is_constant(labels):
+        moments = summary.train_moments
+        assert moments is not None
+        if moments.is_constant[0]:
             raise BadDataError(
-                f"target column {target!r} has no spread: it is {labels[0]} in every row, or nearly so",
+                f"target column {target!r} has no spread: it is {moments.mean[0]:g} in every row, or nearly so",
                 "choose another target",
             )
-        return cls(float(labels.mean()), float(labels.std()))
+        return cls(float(moments.mean[0]), float(moments.deviation[0]))
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Regression":
@@ -141,13 +181,66 @@ class Regression:
     def decode(self, outputs: np.ndarray) -> Predictions:
         return Predictions(outputs[:, 0].astype(np.float64) * self.target_scale + self.target_mean)
 
+    def scores(self) -> "_RegressionScores":
+        return _RegressionScores()
+
     def measure(self, labels: np.ndarray, predictions: Predictions) -> dict[str, float]:
+        return _measure(self.scores(), labels, predictions)
+
+    def baseline(self, labels: LabelSummary | np.ndarray, row_count: int) -> Predictions:
+        """The train split's mean."""
+        moments = _summary(labels).train_moments
+        assert moments is not None
+        return Predictions(np.broadcast_to(moments.mean[0], row_count))
+
+
+class _ClassificationScores:
+    def __init__(self, task: Classification) -> None:
+        self._task = task
+        self._counted = ClassScores(task.output_width)
+
+    def add(self, labels: np.ndarray, predictions: Predictions) -> None:
+        assert predictions.probabilities is not None
+        encode = self._task.encode
+        self._counted.add(encode(labels), encode(predictions.values), predictions.probabilities)
+
+    def to_array(self) -> np.ndarray:
+        return self._counted.to_array()
+
+    def merge(self, counted: np.ndarray) -> None:
+        self._counted.merge(counted)
+
+    def metrics(self) -> dict[str, float]:
+        counted = self._counted
         return {
-            "rmse": metrics.rmse(labels, predictions.values),
-            "mae": metrics.mae(labels, predictions.values),
-            "r2": metrics.r2(labels, predictions.values),
+            "accuracy": counted.accuracy,
+            "balanced_accuracy": counted.balanced_accuracy,
+            "macro_f1": counted.macro_f1,
+            "log_loss": counted.log_loss,
         }
 
-    def baseline(self, train_labels: np.ndarray, row_count: int) -> Predictions:
-        """The train split's mean."""
-        return Predictions(np.full(row_count, float(train_labels.mean())))
+
+class _RegressionScores:
+    def __init__(self) -> None:
+        self._counted = NumberScores()
+
+    def add(self, labels: np.ndarray, predictions: Predictions) -> None:
+        self._counted.add(labels, predictions.values)
+
+    def to_array(self) -> np.ndarray:
+        return self._counted.to_array()
+
+    def merge(self, counted: np.ndarray) -> None:
+        self._counted.merge(counted)
+
+    def metrics(self) -> dict[str, float]:
+        return {"rmse": self._counted.rmse, "mae": self._counted.mae, "r2": self._counted.r2}
+
+
+def _measure(scores: Scores, labels: np.ndarray, predictions: Predictions) -> dict[str, float]:
+    scores.add(labels, predictions)
+    return scores.metrics()
+
+
+def _summary(labels: LabelSummary | np.ndarray) -> LabelSummary:
+    return labels if isinstance(labels, LabelSummary) else LabelSummary.of(labels)

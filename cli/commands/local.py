@@ -14,14 +14,16 @@ import typer
 
 from cli import exit_codes
 from cli.cloud import Cloud
-from cli.commands import options
+from cli.commands import hosts, options
 from cli.deployment import laptop
-from cli.embedded import daemon, state
+from cli.embedded import accounts, daemon, doctor, state
 from cli.embedded.state import RunningCloud
 from cli.errors import CommandError, InterruptedBySignal
 from cli.terminal import Terminal
 
 app = typer.Typer(help="The embedded AWS of this machine: start, stop, look, connect.", no_args_is_help=True)
+app.command("hosts", epilog=exit_codes.SUMMARY)(hosts.show)
+app.command("reclaim", epilog=exit_codes.SUMMARY)(hosts.reclaim)
 
 
 @app.command("up", epilog=exit_codes.SUMMARY)
@@ -30,12 +32,24 @@ def up(
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Default: a free port.")] = None,
     empty: Annotated[bool, typer.Option("--empty", help="Start without deploying anything.")] = False,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop the cloud at Ctrl-C.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what the cloud of this state directory knew.")] = False,
+    chaos: Annotated[
+        str | None, typer.Option("--chaos", metavar="SEED[:options]", help="Inject faults: local_cloud/chaos.py.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="IAM decides what roles may do; what they lack is denied.")
+    ] = False,
     json_only: options.Json = False,
 ) -> None:
-    """Start the embedded cloud with the stack and the teams deployed; on a running one, deploy again."""
+    """Start the embedded cloud with the stack and the teams deployed; on a running one, deploy again.
+
+    What an earlier cloud of the state directory knew is there again, and what it was doing goes on, however it ended.
+    """
     terminal = Terminal(json_only)
     with _one_at_a_time(state_dir):
-        cloud, process = _start_or_find(state_dir, port, terminal, parent_pid=os.getpid() if foreground else None)
+        cloud, process = _start_or_find(
+            state_dir, port, terminal, os.getpid() if foreground else None, fresh=fresh, chaos=chaos, strict=strict
+        )
         try:
             with daemon.death_told(cloud):
                 deployed = {} if empty else laptop.deploy(_session(cloud), daemon.PROJECT_DIR, terminal.say)
@@ -56,7 +70,8 @@ def up(
 
 @app.command("down", epilog=exit_codes.SUMMARY)
 def down(state_dir: options.StateDir = options.STATE_DIR, json_only: options.Json = False) -> None:
-    """Stop the embedded cloud and everything it runs. What is in it is lost; its logs stay."""
+    """Stop the embedded cloud and everything it runs, also what a dead one has left running. What it knows is there
+    again at the next `up`; jobs that ran have lost their hosts then."""
     terminal = Terminal(json_only)
     cloud = state.read(state_dir)
     stopped = cloud is not None and cloud.answers()
@@ -64,10 +79,13 @@ def down(state_dir: options.StateDir = options.STATE_DIR, json_only: options.Jso
         daemon.stop(cloud)
     elif cloud is not None:
         (state_dir / state.STATE_FILE).unlink(missing_ok=True)
+    left = daemon.end_containers(state_dir)
     if json_only:
-        terminal.print_json({"stopped": stopped, "state_dir": str(state_dir)})
-    else:
-        terminal.say("stopped" if stopped else f"no embedded cloud was running in {state_dir}")
+        terminal.print_json({"stopped": stopped, "ended_containers": left, "state_dir": str(state_dir)})
+        return
+    terminal.say("stopped" if stopped else f"no embedded cloud was running in {state_dir}")
+    if left:
+        terminal.say(f"ended what it had left running, containers {', '.join(left)}")
 
 
 @app.command("status", epilog=exit_codes.SUMMARY)
@@ -94,14 +112,22 @@ def status(state_dir: options.StateDir = options.STATE_DIR, json_only: options.J
 
 
 @app.command("env", epilog=exit_codes.SUMMARY)
-def env(state_dir: options.StateDir = options.STATE_DIR, json_only: options.Json = False) -> None:
-    """Print the lines that point a shell, and any AWS tool in it, at the embedded cloud."""
+def env(
+    state_dir: options.StateDir = options.STATE_DIR,
+    account: Annotated[str | None, typer.Option("--account", help="Twelve digits. Default: the cloud's own.")] = None,
+    json_only: options.Json = False,
+) -> None:
+    """Print the lines that point a shell, and any AWS tool in it, at the embedded cloud.
+
+    The keys are this state directory's own; a request that is not signed with them is refused.
+    """
     terminal = Terminal(json_only)
     cloud = state.require_running(state_dir)
+    keys = accounts.credentials_of(cloud, account)
     variables = {
         "AWS_ENDPOINT_URL": cloud.endpoint,
-        "AWS_ACCESS_KEY_ID": cloud.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": cloud.secret_access_key,
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         "AWS_DEFAULT_REGION": cloud.region,
         "AWS_REGION": cloud.region,
     }
@@ -112,8 +138,34 @@ def env(state_dir: options.StateDir = options.STATE_DIR, json_only: options.Json
     terminal.print_lines(["unset AWS_PROFILE AWS_SESSION_TOKEN"])
 
 
+@app.command("doctor", epilog="Exit codes: 0 nothing failed (warnings may be there), 1 a check failed.")
+def diagnose(
+    state_dir: options.StateDir = options.STATE_DIR,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="One that `up` shall take.")] = None,
+    json_only: options.Json = False,
+) -> None:
+    """Check what an embedded cloud needs, with the command that mends what is wrong. Changes nothing."""
+    terminal = Terminal(json_only)
+    findings = doctor.examine(state_dir, port)
+    healthy = all(finding.status != doctor.FAIL for finding in findings)
+    if json_only:
+        terminal.print_json({"healthy": healthy, "checks": [finding.as_json() for finding in findings]})
+    else:
+        rows = [(one.check, one.status, one.detail, one.next or "") for one in findings]
+        terminal.print_table(("check", "status", "what was found", "next"), rows)
+    if not healthy:
+        raise typer.Exit(exit_codes.FAILED)
+
+
 def _start_or_find(
-    state_dir: Path, port: int | None, terminal: Terminal, parent_pid: int | None
+    state_dir: Path,
+    port: int | None,
+    terminal: Terminal,
+    parent_pid: int | None,
+    *,
+    fresh: bool,
+    chaos: str | None,
+    strict: bool,
 ) -> tuple[RunningCloud, subprocess.Popen[bytes] | None]:
     """The running cloud of the state directory, or a new one with its process."""
     cloud = state.read(state_dir)
@@ -125,14 +177,24 @@ def _start_or_find(
                 next_step=f"`turbine local down{_suffix(state_dir)}` first, or leave --port out",
                 exit_code=exit_codes.NO_CLOUD,
             )
+        if fresh or chaos or strict:
+            option = "--fresh" if fresh else "--chaos" if chaos else "--strict"
+            raise CommandError(
+                f"the embedded cloud of this state directory runs: {option} is for its start",
+                place=str(state_dir / state.STATE_FILE),
+                next_step=f"`turbine local down{_suffix(state_dir)}` first",
+                exit_code=exit_codes.NO_CLOUD,
+            )
         terminal.say(f"found the embedded cloud on {cloud.endpoint}")
         return cloud, None
     if cloud is not None:
-        terminal.say(f"removing the state of a cloud that is gone (process {cloud.pid})")
+        terminal.say(f"the cloud that was here is gone (process {cloud.pid}); going on from what it has written")
         (state_dir / state.STATE_FILE).unlink(missing_ok=True)
     if port is not None:
         daemon.require_free(port)
-    process, cloud = daemon.start_ready(state_dir, port or daemon.free_port(), parent_pid=parent_pid)
+    process, cloud = daemon.start_ready(
+        state_dir, port or 0, parent_pid=parent_pid, fresh=fresh, chaos=chaos, strict=strict
+    )
     terminal.say(f"started the embedded cloud on {cloud.endpoint}, log in {state_dir / state.LOG_FILE}")
     return cloud, process
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -17,20 +18,15 @@ from cli import exit_codes, interrupts
 from cli.embedded import process_tree, state
 from cli.embedded.state import RunningCloud
 from cli.errors import CommandError
+from local_cloud.containers import folder
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
+LOCK_FILE = "lock"
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.05
 _LOG_TAIL_LINES = 20
 _PROXY_VARIABLES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def require_free(port: int) -> None:
@@ -49,11 +45,20 @@ def require_free(port: int) -> None:
 
 
 def start(
-    state_dir: Path, port: int, *, parent_pid: int | None = None, project_dir: Path = PROJECT_DIR
+    state_dir: Path,
+    port: int,
+    *,
+    parent_pid: int | None = None,
+    fresh: bool = False,
+    chaos: str | None = None,
+    strict: bool = False,
+    project_dir: Path = PROJECT_DIR,
 ) -> subprocess.Popen[bytes]:
     """Start the daemon in a session of its own, writing to a file, so that a captured `up` returns.
 
-    `parent_pid`: the cloud stops by itself when this process is gone.
+    `port` 0 is that of the last cloud here, or any. `parent_pid`: the cloud stops by itself when this process is gone.
+    `fresh`: what an earlier cloud of the directory knew is removed. `chaos`: the faults to inject. `strict`: IAM
+    decides what roles may do.
     """
     state.make_folder(state_dir)
     command = [
@@ -68,7 +73,14 @@ def start(
     command += ["--project-dir", str(project_dir)]
     if parent_pid is not None:
         command += ["--parent-pid", str(parent_pid)]
-    with (state_dir / state.LOG_FILE).open("wb") as log:
+    if fresh:
+        command.append("--fresh")
+    if chaos is not None:
+        command += ["--chaos", chaos]
+    if strict:
+        command.append("--strict")
+    # Appended: the directory may be held by a running cloud, whose log this is. One that gets it empties the log.
+    with (state_dir / state.LOG_FILE).open("ab") as log:
         return subprocess.Popen(
             command,
             cwd=project_dir,
@@ -80,7 +92,15 @@ def start(
         )
 
 
-def start_ready(state_dir: Path, port: int, *, parent_pid: int | None) -> tuple[subprocess.Popen[bytes], RunningCloud]:
+def start_ready(
+    state_dir: Path,
+    port: int,
+    *,
+    parent_pid: int | None,
+    fresh: bool = False,
+    chaos: str | None = None,
+    strict: bool = False,
+) -> tuple[subprocess.Popen[bytes], RunningCloud]:
     """Start the daemon and wait until it is ready; interrupted or failed before that, no daemon stays.
 
     Raises: CommandError if it does not start.
@@ -88,7 +108,7 @@ def start_ready(state_dir: Path, port: int, *, parent_pid: int | None) -> tuple[
     process = None
     try:
         with interrupts.held():  # an interrupt between the fork and the assignment would lose the process
-            process = start(state_dir, port, parent_pid=parent_pid)
+            process = start(state_dir, port, parent_pid=parent_pid, fresh=fresh, chaos=chaos, strict=strict)
         return process, wait_ready(process, state_dir)
     except BaseException:
         if process is not None:
@@ -142,6 +162,7 @@ def death_told(cloud: RunningCloud) -> Iterator[None]:
 def stop(cloud: RunningCloud) -> None:
     """Stop a running cloud and every process below it, and remove the state file if it is left."""
     end(cloud.pid, lambda: not process_tree.lives(cloud.pid))
+    end_containers(cloud.state_dir)
     (cloud.state_dir / state.STATE_FILE).unlink(missing_ok=True)
 
 
@@ -161,6 +182,19 @@ def end(pid: int, ended: Callable[[], bool], timeout_s: float = STOP_TIMEOUT_S) 
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process_tree.kill_left(below)
+
+
+def end_containers(state_dir: Path) -> list[str]:
+    """End the containers that a dead cloud has left, as if their hosts were gone; their ids.
+
+    Not below a cloud that lives, or starts: what runs there is its own.
+    """
+    try:
+        with (state_dir / LOCK_FILE).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return folder.end_all(state_dir)
+    except (FileNotFoundError, BlockingIOError):
+        return []
 
 
 def log_tail(state_dir: Path, lines: int = _LOG_TAIL_LINES) -> str:

@@ -29,7 +29,7 @@ def own_cloud(state_dir: Path, *, keep: bool) -> Iterator[RunningCloud]:
             next_step=f"`turbine local down --state-dir {state_dir}`, or leave --state-dir out",
             exit_code=exit_codes.NO_CLOUD,
         )
-    process, running = daemon.start_ready(state_dir, daemon.free_port(), parent_pid=None if keep else os.getpid())
+    process, running = daemon.start_ready(state_dir, 0, parent_pid=None if keep else os.getpid(), fresh=True)
     left_well = False
     try:
         with daemon.death_told(running):
@@ -40,3 +40,4 @@ def own_cloud(state_dir: Path, *, keep: bool) -> Iterator[RunningCloud]:
             # A first Ctrl-C while stopping would leave what is about to end.
             interrupts.ignore()
             daemon.end_child(process)
+            daemon.end_containers(state_dir)

@@ -6,10 +6,12 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,19 @@ def descendants(pid: int) -> set[Process]:
     return found
 
 
-def kill_left(processes: set[Process]) -> None:
-    """Kill those of `processes` that still live under the same start time."""
-    table = _table()
-    for process in processes:
-        if process.pid in table and table[process.pid][1] == process.started:
+def kill_left(processes: set[Process], timeout_s: float = 5.0) -> None:
+    """Kill those of `processes` that still live under the same start time, and wait until they are gone."""
+    deadline = time.monotonic() + timeout_s
+    while (left := _living(processes)) and time.monotonic() < deadline:
+        for process in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process.pid, signal.SIGKILL)
+        time.sleep(_POLL_S)
+
+
+def _living(processes: set[Process]) -> set[Process]:
+    table = _table() if processes else {}
+    return {one for one in processes if one.pid in table and table[one.pid][1] == one.started}
 
 
 def _table() -> dict[int, tuple[int, str]]:

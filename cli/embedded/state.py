@@ -76,7 +76,7 @@ def make_folder(state_dir: Path) -> None:
     Raises: CommandError if it cannot be one.
     """
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise refused(state_dir, error) from error
 

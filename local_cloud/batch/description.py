@@ -5,11 +5,10 @@ Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDetail.html
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
-from local_cloud.batch.job import LocalJob
 from local_cloud.batch.nodes import NodeSpec
+from local_cloud.batch.record import STATUSES, JobRecord
 
 _SHOWN_PROPERTIES = (
     "jobRoleArn", "executionRoleArn", "volumes", "mountPoints", "ulimits", "privileged", "readonlyRootFilesystem",
@@ -18,7 +17,7 @@ _SHOWN_PROPERTIES = (
 _EMPTY_LISTS = ("volumes", "mountPoints", "ulimits", "secrets")
 
 
-def summary(job: LocalJob) -> dict[str, Any]:
+def summary(job: JobRecord) -> dict[str, Any]:
     """The job in a list."""
     shown: dict[str, Any] = {
         **_common(job),
@@ -26,61 +25,86 @@ def summary(job: LocalJob) -> dict[str, Any]:
     }
     if job.is_multinode:
         shown["nodeProperties"] = {"isMainNode": False, "numNodes": len(job.specs)}
-    if job.children:
-        shown["arrayProperties"] = {"size": len(job.children)}
+    if job.is_array:
+        shown["arrayProperties"] = {"size": job.array_size, "statusSummary": _status_summary(job)}
+    elif job.array_index is not None:
+        shown["arrayProperties"] = {"index": job.array_index}
     return _without_nothing(shown)
 
 
-def detail(job: LocalJob) -> dict[str, Any]:
-    """The job in full."""
+def node_summary(job: JobRecord, index: int) -> dict[str, Any]:
+    """One node of a multi-node job in a list."""
+    shown, node = summary(job), node_detail(job, index, None)
+    shown |= {key: node[key] for key in ("jobId", "status", "statusReason") if key in node}
+    kept = {key: node["container"][key] for key in ("exitCode", "reason") if key in node["container"]}
+    shown["container"] = kept or None
+    shown["nodeProperties"] = {"isMainNode": index == job.main_node, "numNodes": len(job.specs), "nodeIndex": index}
+    return _without_nothing(shown)
+
+
+def detail(job: JobRecord, backend: Any) -> dict[str, Any]:
+    """The job in full. `backend` knows its tags; None leaves them out."""
     shown: dict[str, Any] = {
         **_common(job),
-        "jobQueue": job.job_queue.arn,
-        "attempts": job.attempts,
-        "dependsOn": list(job.submission.depends_on),
-        "parameters": job.parameters,
+        "jobQueue": job.queue_arn,
+        "attempts": [{**attempt, "container": dict(attempt["container"])} for attempt in job.attempts],
+        "dependsOn": [dict(item) for item in job.depends_on],
+        "parameters": dict(job.parameters),
         "retryStrategy": job.retry_strategy,
-        "timeout": job.timeout,
-        "tags": {**_inherited_tags(job), **job.submission.tags},
-        "propagateTags": _propagates(job),
-        "schedulingPriority": job.submission.scheduling_priority,
-        "platformCapabilities": job.job_definition.platform_capabilities or [],
+        "timeout": {"attemptDurationSeconds": job.timeout_s} if job.timeout_s else None,
+        "tags": _tags(job, backend) if backend is not None else {},
+        "propagateTags": job.propagate_tags,
+        "schedulingPriority": job.scheduling_priority,
+        "platformCapabilities": list(job.platform_capabilities),
     }
+    if job.consumables:
+        shown["consumableResourceProperties"] = {"consumableResourceList": [dict(one) for one in job.consumables]}
     if job.is_multinode:
-        shown["nodeProperties"] = {
-            **job.job_definition.node_properties,
-            "numNodes": len(job.specs),
-        }
+        shown["nodeProperties"] = {**(job.node_properties or {}), "numNodes": len(job.specs)}
     else:
         shown["container"] = _container(job, job.specs[0])
-    if job.children:
-        counted = Counter(child.status for child in job.children)
-        shown["arrayProperties"] = {"size": len(job.children), "statusSummary": dict(counted)}
-    elif job.submission.array_index is not None:
-        shown["arrayProperties"] = {"index": job.submission.array_index}
+    if job.is_array:
+        shown["arrayProperties"] = {"size": job.array_size, "statusSummary": _status_summary(job)}
+    elif job.array_index is not None:
+        shown["arrayProperties"] = {"index": job.array_index}
     return _without_nothing(shown)
 
 
-def node_detail(job: LocalJob, index: int) -> dict[str, Any]:
-    """One node of a multi-node job, as `<job id>#<index>`."""
-    shown = {key: value for key, value in detail(job).items() if key not in ("nodeProperties", "attempts")}
+def node_detail(job: JobRecord, index: int, backend: Any) -> dict[str, Any]:
+    """One node of a multi-node job, as `<job id>#<index>`. A node ends by itself; the job ends with the main one."""
+    shown = {key: value for key, value in detail(job, backend).items() if key not in ("nodeProperties", "attempts")}
     node = _container(job, job.specs[index])
-    node["logStreamName"] = (job.log_stream_name or "").removesuffix(f"-{job.main_node}") + f"-{index}"
-    return {
-        **shown,
-        "jobId": f"{job.job_id}#{index}",
-        "container": node,
-        "nodeDetails": {"nodeIndex": index, "isMainNode": index == job.main_node},
-    }
+    for name in ("exitCode", "reason", "logStreamName", "containerInstanceArn"):
+        node.pop(name, None)
+    if job.node_states:
+        state = job.node_states[index]
+        shown["status"] = job.status if state.status == "STARTING" else state.status
+        shown["statusReason"] = state.status_reason
+        interfaces = [{"privateIpv4Address": state.address}] if state.address else []
+        node |= {
+            "exitCode": state.exit_code,
+            "reason": state.reason or None,
+            "logStreamName": job.log_streams[index] if job.log_streams else None,
+            "containerInstanceArn": state.container_instance_arn,
+            "networkInterfaces": interfaces,
+        }
+    return _without_nothing(
+        {
+            **shown,
+            "jobId": f"{job.job_id}#{index}",
+            "container": _without_nothing(node),
+            "nodeDetails": {"nodeIndex": index, "isMainNode": index == job.main_node},
+        }
+    )
 
 
-def _common(job: LocalJob) -> dict[str, Any]:
+def _common(job: JobRecord) -> dict[str, Any]:
     return {
         "jobArn": job.arn,
         "jobId": job.job_id,
         "jobName": job.job_name,
-        "jobDefinition": job.job_definition.arn,
-        "shareIdentifier": job.submission.share,
+        "jobDefinition": job.definition_arn,
+        "shareIdentifier": job.share,
         "status": job.status,
         "statusReason": job.status_reason,
         "createdAt": job.created_at,
@@ -91,7 +115,18 @@ def _common(job: LocalJob) -> dict[str, Any]:
     }
 
 
-def _container(job: LocalJob, spec: NodeSpec) -> dict[str, Any]:
+def _tags(job: JobRecord, backend: Any) -> dict[str, str]:
+    """A child has its array's tags."""
+    inherited = backend.list_tags_for_resource(job.arn.rsplit(":", 1)[0]) if job.parent_id else {}
+    return {**inherited, **backend.list_tags_for_resource(job.arn)}
+
+
+def _status_summary(job: JobRecord) -> dict[str, int]:
+    """How many children are in each state; all states are named."""
+    return {status: job.children[status] for status in STATUSES}
+
+
+def _container(job: JobRecord, spec: NodeSpec) -> dict[str, Any]:
     shown = {name: spec.properties.get(name) for name in _SHOWN_PROPERTIES}
     for name in _EMPTY_LISTS:
         shown[name] = shown[name] or []
@@ -117,16 +152,6 @@ def _container(job: LocalJob, spec: NodeSpec) -> dict[str, Any]:
             "reason": job.exit_reason,
         }
     )
-
-
-def _propagates(job: LocalJob) -> bool:
-    asked = job.submission.propagate_tags
-    return bool(job.job_definition.propagate_tags if asked is None else asked)
-
-
-def _inherited_tags(job: LocalJob) -> dict[str, str]:
-    """A job inherits no tags from its definition; its own are all it has."""
-    return dict(job.backend.list_tags_for_resource(job.arn))
 
 
 def _without_nothing(shown: dict[str, Any]) -> dict[str, Any]:

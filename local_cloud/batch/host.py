@@ -1,4 +1,4 @@
-"""The one machine that stands for every compute environment: who runs on it, and on which cores and GPUs."""
+"""The one machine that stands for every compute environment: what it has, and which cores and GPUs are taken."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from local_cloud import settings
-from local_cloud.batch.ordering import JobInQueue, Resources, next_to_start
+from local_cloud.batch.ordering import Resources
 
 _lock = threading.RLock()
-_waiting: dict[str, tuple[JobInQueue, threading.Event]] = {}
-_running: dict[str, JobInQueue] = {}
 _load: Counter[int] = Counter()
 _gpus_taken: set[int] = set()
 
@@ -33,27 +31,17 @@ def capacity() -> Resources:
     return Resources(cloud.vcpus, cloud.memory_mib, cloud.gpus)
 
 
-def enter(job: JobInQueue) -> threading.Event:
-    """Queue a job. The event returned is set when it may start; then `leave` must follow."""
-    turn = threading.Event()
-    with _lock:
-        _waiting[job.job_id] = (job, turn)
-        _admit()
-    return turn
-
-
-def leave(job_id: str) -> None:
-    """Take a job out, whether it waits or runs, and let others start."""
-    with _lock:
-        _waiting.pop(job_id, None)
-        _running.pop(job_id, None)
-        _admit()
-
-
 def take_slots(needs: Sequence[Resources]) -> list[Slots]:
     """Cores and GPUs for each container of an admitted job: the least loaded cores, as a container's CPU limit."""
     with _lock:
         return [_take(need) for need in needs]
+
+
+def take_again(slots: Sequence[Slots]) -> None:
+    """Those of containers that run since before this cloud."""
+    with _lock:
+        for slot in slots:
+            _hold(slot)
 
 
 def give_slots(slots: Sequence[Slots]) -> None:
@@ -71,14 +59,11 @@ def _take(need: Resources) -> Slots:
     cores = sorted(every, key=lambda core: (_load[core], core))[:count] if count < len(every) else []
     free = [gpu for gpu in range(settings.current().gpus) if gpu not in _gpus_taken]
     gpus = tuple(free[: need.gpus])
-    _load.update(cores)
-    _gpus_taken.update(gpus)
-    return Slots(frozenset(cores), gpus)
+    slots = Slots(frozenset(cores), gpus)
+    _hold(slots)
+    return slots
 
 
-def _admit() -> None:
-    jobs = [job for job, _ in _waiting.values()]
-    for job in next_to_start(jobs, list(_running.values()), capacity()):
-        _, turn = _waiting.pop(job.job_id)
-        _running[job.job_id] = job
-        turn.set()
+def _hold(slots: Slots) -> None:
+    _load.update(slots.cores)
+    _gpus_taken.update(slots.gpus)

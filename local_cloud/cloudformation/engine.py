@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local_cloud import crash_points, intents
 from local_cloud.cloudformation.errors import ResourceError, TemplateError
 from local_cloud.cloudformation.intrinsics import Resolver, Scope, references
 from local_cloud.cloudformation.resources.base import Created, Desired, Resource, StackContext
@@ -27,18 +28,23 @@ _POLICIES = ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot")
 
 
 class Deployment:
-    """One create or update of one stack."""
+    """One create or update of one stack.
+
+    Done again with the same token, as after a crash, its calls get the answers that they got, and it goes the same way.
+    """
 
     def __init__(
         self,
         stack: Stack,
         prepared: Prepared,
+        token: str,
         types: Mapping[str, Resource],
         read_parameter: Callable[[str], str],
         import_value: Callable[[str], str],
     ) -> None:
         self._stack = stack
         self._prepared = prepared
+        self._token = token
         self._types = types
         self._undo: list[tuple[str, Callable[[], None]]] = []
         self._replaced: list[tuple[str, StackResource]] = []
@@ -96,6 +102,7 @@ class Deployment:
                 self._resolver.resolve(declared.get("Properties") or {}),
                 self._resolver.resolve(declared.get("Metadata") or {}),
                 stack.context,
+                self._token,
             )
             if old is None or old.desired.type_name != type_name:
                 self._create(desired, declared, old)
@@ -112,7 +119,9 @@ class Deployment:
         stack = self._stack
         stack.note(desired.logical_id, "", desired.type_name, "CREATE_IN_PROGRESS")
         resource = self._types[desired.type_name]
-        made = StackResource(desired, resource.create(desired), "CREATE_COMPLETE")
+        with intents.step(f"{desired.logical_id}.create"):
+            made = StackResource(desired, resource.create(desired), "CREATE_COMPLETE")
+        crash_points.arrive("resource-made")
         self._set_policies(made, declared)
         stack.resources[desired.logical_id] = made
         stack.note(desired.logical_id, made.created.physical_id, desired.type_name, "CREATE_COMPLETE")
@@ -121,7 +130,7 @@ class Deployment:
             physical = made.created.physical_id
             if declared.get("DeletionPolicy") == "Retain":  # AWS retains on rollback too
                 stack.note(desired.logical_id, physical, desired.type_name, "DELETE_SKIPPED")
-            elif not delete_resource(stack, desired.logical_id, made, self._types):
+            elif not delete_resource(stack, desired.logical_id, made, self._types, "undo"):
                 raise ResourceError(made.reason)
             if old is None:
                 stack.resources.pop(desired.logical_id, None)
@@ -133,16 +142,19 @@ class Deployment:
             self._replaced.append((desired.logical_id, old))
 
     def _change(self, desired: Desired, declared: Mapping[str, Any], old: StackResource) -> None:
-        resource = self._types[desired.type_name]
-        if resource.replaces_on_update and desired.properties != old.desired.properties:
+        resource, before = self._types[desired.type_name], old.desired.properties
+        is_as_it_was = desired.properties == before and resource.replaces_on_update  # only the metadata changed
+        if not is_as_it_was and resource.replaces(desired, before):
             self._create(desired, declared, old)
             return
         stack = self._stack
         stack.note(desired.logical_id, old.created.physical_id, desired.type_name, "UPDATE_IN_PROGRESS")
-        if resource.replaces_on_update:
-            created = old.created  # only the metadata changed
+        if is_as_it_was:
+            created = old.created
         else:
-            created = resource.update(desired, old.created, old.desired.properties)
+            with intents.step(f"{desired.logical_id}.update"):
+                created = resource.update(desired, old.created, before)
+            crash_points.arrive("resource-made")
         changed = StackResource(desired, created, "UPDATE_COMPLETE")
         self._set_policies(changed, declared)
         stack.resources[desired.logical_id] = changed
@@ -150,8 +162,9 @@ class Deployment:
 
         def undo() -> None:
             back = old.created
-            if not resource.replaces_on_update:
-                back = resource.update(old.desired, created, desired.properties)
+            if not is_as_it_was:
+                with intents.step(f"{desired.logical_id}.undo"):
+                    back = resource.update(old.desired, created, desired.properties)
             stack.resources[desired.logical_id] = StackResource(
                 old.desired, back, "UPDATE_COMPLETE", "", old.keep_on_delete, old.keep_on_replace
             )
@@ -165,7 +178,7 @@ class Deployment:
         for logical_id, item in [*reversed(self._replaced), *reversed(gone)]:
             is_replaced = logical_id in active
             if not (item.keep_on_replace if is_replaced else item.keep_on_delete):
-                delete_resource(stack, logical_id, item, self._types)
+                delete_resource(stack, logical_id, item, self._types, "clean-up")
             if not is_replaced:
                 stack.resources.pop(logical_id, None)
 
@@ -239,7 +252,7 @@ def delete_stack(stack: Stack, types: Mapping[str, Resource]) -> bool:
         item = stack.resources[logical_id]
         if item.keep_on_delete:
             stack.note(logical_id, item.created.physical_id, item.desired.type_name, "DELETE_SKIPPED")
-        elif not delete_resource(stack, logical_id, item, types):
+        elif not delete_resource(stack, logical_id, item, types, "delete"):
             failed.append(logical_id)
             continue
         stack.resources.pop(logical_id)
@@ -253,12 +266,16 @@ def delete_stack(stack: Stack, types: Mapping[str, Resource]) -> bool:
     return True
 
 
-def delete_resource(stack: Stack, logical_id: str, item: StackResource, types: Mapping[str, Resource]) -> bool:
+def delete_resource(
+    stack: Stack, logical_id: str, item: StackResource, types: Mapping[str, Resource], step: str
+) -> bool:
     """Delete one resource and note it; whether it went. One that is gone already is a success."""
     type_name, physical = item.desired.type_name, item.created.physical_id
     stack.note(logical_id, physical, type_name, "DELETE_IN_PROGRESS")
     try:
-        types[type_name].delete(item.desired, item.created)
+        with intents.step(f"{logical_id}.{step}"):
+            types[type_name].delete(item.desired, item.created)
+        crash_points.arrive("resource-deleted")
     except _FAILURES as error:
         if not _is_gone(error):
             _LOG.error("stack %s: deleting %s failed: %s", stack.context.name, logical_id, error)

@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_cloud import intents
 from local_cloud.aws_clients import client
 from local_cloud.cloudformation.engine import Deployment, delete_stack, pseudo_parameters
 from local_cloud.cloudformation.errors import ResourceError, TemplateError
@@ -19,8 +20,10 @@ from local_cloud.cloudformation.intrinsics import Resolver, Scope
 from local_cloud.cloudformation.parameters import resolve as resolve_parameters
 from local_cloud.cloudformation.resources import RESOURCE_TYPES
 from local_cloud.cloudformation.resources.base import Created, Desired, Resource, StackContext
-from local_cloud.cloudformation.stacks import ChangeSet, Prepared, Stack, StackStore
-from local_cloud.cloudformation.templates import expand, parse
+from local_cloud.cloudformation.stacks import ChangeSet, Pending, Prepared, Stack, StackStore
+from local_cloud.cloudformation.templates import parse
+from local_cloud.cloudformation.transforms import expand
+from local_cloud.durability import commits
 
 _LOG = logging.getLogger("local_cloud.cloudformation")
 STORE = StackStore()
@@ -50,13 +53,14 @@ class NestedStack(Resource):
     def create(self, desired: Desired) -> Created:
         desired.only(*self._KNOWN)
         parent = desired.stack
-        context = new_context(desired.name(128), parent.account, parent.region, parent.capabilities)
+        token = self._token(desired)
+        context = new_context(desired.name(128), parent.account, parent.region, parent.capabilities, token)
         stack = Stack(context, "CREATE_IN_PROGRESS", tags=desired.tags(), parent_id=parent.stack_id)
         owner = STORE.find(parent.account, parent.region, parent.stack_id)
         stack.root_id = (owner.root_id or parent.stack_id) if owner else parent.stack_id
         prepared = self._prepare(desired, context)
         STORE.add(stack)
-        if not deploy(stack, prepared):
+        if not deploy(stack, prepared, token):
             delete_stack(stack, TYPES)
             raise ResourceError(
                 f"Embedded stack {context.stack_id} was not successfully created: {stack_reason(stack)}"
@@ -68,7 +72,7 @@ class NestedStack(Resource):
         desired.only(*self._KNOWN)
         stack = self._find(desired, old)
         prepared = self._prepare(desired, stack.context)
-        if changes(stack, prepared) and not deploy(stack, prepared):
+        if changes(stack, prepared) and not deploy(stack, prepared, self._token(desired)):
             raise ResourceError(f"Embedded stack {old.physical_id} was not successfully updated: {stack_reason(stack)}")
         return self._created(stack)
 
@@ -76,6 +80,10 @@ class NestedStack(Resource):
         stack = self._find(desired, old)
         if stack.status != "DELETE_COMPLETE" and not delete_stack(stack, TYPES):
             raise ResourceError(f"Embedded stack {old.physical_id} was not successfully deleted: {stack.reason}")
+
+    @staticmethod
+    def _token(desired: Desired) -> str:
+        return f"{desired.token}.{desired.logical_id}"
 
     @staticmethod
     def _prepare(desired: Desired, context: StackContext) -> Prepared:
@@ -102,9 +110,12 @@ class NestedStack(Resource):
 TYPES: dict[str, Resource] = {**RESOURCE_TYPES, NestedStack.type_name: NestedStack()}
 
 
-def new_context(name: str, account: str, region: str, capabilities: frozenset[str]) -> StackContext:
-    """The identity of a new stack."""
-    stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
+def new_context(
+    name: str, account: str, region: str, capabilities: frozenset[str], token: str | None = None
+) -> StackContext:
+    """The identity of a new stack; with a token the same whenever it is made again."""
+    unique = uuid.uuid4() if token is None else uuid.uuid5(uuid.NAMESPACE_OID, token)
+    stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{unique}"
     return StackContext(name, stack_id, account, region, capabilities)
 
 
@@ -129,12 +140,13 @@ def prepare(source: str, given: Mapping[str, str], context: StackContext) -> Pre
     return Prepared(source, template, dict(given), values)
 
 
-def deploy(stack: Stack, prepared: Prepared) -> bool:
+def deploy(stack: Stack, prepared: Prepared, token: str) -> bool:
     """Create or update a stack, here and now; whether it worked."""
     context = stack.context
     deployment = Deployment(
         stack,
         prepared,
+        token,
         TYPES,
         parameter_reader(context.account, context.region),
         lambda name: import_value(context, name),
@@ -142,20 +154,59 @@ def deploy(stack: Stack, prepared: Prepared) -> bool:
     return deployment.run()
 
 
-def in_background(stack: Stack, work: Callable[[], Any]) -> None:
+def in_background(stack: Stack, pending: Pending) -> None:
     """Run an operation, and come back when it is done or when the caller has waited long enough."""
-
-    def run() -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001
-            # The operation's thread has nobody above it: the stack must not stay in progress for ever.
-            _LOG.exception("stack %s: the operation broke", stack.context.name)
-            stack.set_status(f"{stack.status.split('_')[0]}_FAILED", f"Internal failure: {error}")
-
-    thread = threading.Thread(target=run, daemon=True, name=f"stack-{stack.context.name}")
+    STORE.begin(stack, pending)
+    commits.keep({"cloudformation"})  # what is to be made, before anything is: after a crash it is found by that
+    thread = threading.Thread(target=_carry_out, args=(stack,), daemon=True, name=f"stack-{stack.context.name}")
     thread.start()
     thread.join(ANSWER_WITHIN_S)
+
+
+def resume_all() -> None:
+    """Carry out what was under way when the cloud was killed, from its start: what was called is not called again."""
+    for stack in STORE.everything():
+        if stack.pending is not None and stack.parent_id is None:
+            _LOG.info("stack %s: its operation goes on", stack.context.name)
+            STORE.begin_again(stack)
+            threading.Thread(target=_carry_out, args=(stack,), daemon=True).start()
+
+
+def _carry_out(stack: Stack) -> None:
+    pending = stack.pending
+    if pending is None:
+        return
+    whose = f"{intents.STACK}{pending.token}"
+    try:
+        with intents.meant(whose, stack.context.name):
+            _operate(stack, pending)
+    except Exception as error:  # noqa: BLE001
+        # The operation's thread has nobody above it: the stack must not stay in progress for ever.
+        _LOG.exception("stack %s: the operation broke", stack.context.name)
+        stack.set_status(f"{stack.status.split('_')[0]}_FAILED", f"Internal failure: {error}")
+    with commits.together():
+        STORE.end(stack)
+        intents.forget(whose)
+    commits.keep(None)
+
+
+def answers() -> set[str]:
+    """Where the answers are that operations which are under way got."""
+    return {intents.space_of(f"{intents.STACK}{one.pending.token}") for one in STORE.everything() if one.pending}
+
+
+def _operate(stack: Stack, pending: Pending) -> None:
+    if pending.prepared is None:
+        delete_stack(stack, TYPES)
+        return
+    before = stack.tags
+    if pending.tags is not None:
+        stack.tags = dict(pending.tags)
+    if deploy(stack, pending.prepared, pending.token):
+        return
+    stack.tags = before
+    if pending.delete_on_failure:
+        delete_stack(stack, TYPES)
 
 
 def changes(stack: Stack, prepared: Prepared) -> list[dict[str, Any]]:

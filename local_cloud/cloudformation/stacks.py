@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import threading
 import uuid
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local_cloud.cloudformation.resources.base import Created, Desired, StackContext
@@ -56,6 +57,20 @@ class Event:
     at: datetime.datetime = field(default_factory=now)
 
 
+@dataclass(frozen=True)
+class Pending:
+    """An operation that is under way: to deploy `prepared`, or without it to delete the stack.
+
+    What it makes gets its names from the `token`, and its calls are known by it: done again after a crash, it makes
+    the same.
+    """
+
+    prepared: Prepared | None = None
+    tags: Mapping[str, str] | None = None
+    delete_on_failure: bool = False
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
 @dataclass
 class Stack:
     """One stack. Only one operation at a time changes it."""
@@ -75,6 +90,9 @@ class Stack:
     resources: dict[str, StackResource] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    pending: Pending | None = None
+    noted: deque[Event] = field(default_factory=deque)
+    """Lines that an operation which is done again has in the history already."""
 
     @property
     def in_progress(self) -> bool:
@@ -86,7 +104,11 @@ class Stack:
         self.note(self.context.name, self.context.stack_id, "AWS::CloudFormation::Stack", status, reason)
 
     def note(self, logical_id: str, physical_id: str, type_name: str, status: str, reason: str = "") -> None:
-        """Add a line to the history."""
+        """Add a line to the history, unless it is there from before a crash."""
+        said = self.noted.popleft() if self.noted else None
+        if said is not None and (said.logical_id, said.status) == (logical_id, status):
+            return
+        self.noted.clear()  # it takes another way now
         self.events.append(Event(logical_id, physical_id, type_name, status, reason))
 
     def exports(self) -> dict[str, str]:
@@ -94,6 +116,31 @@ class Stack:
         return {
             output["ExportName"]: output["OutputValue"] for output in self.outputs.values() if "ExportName" in output
         }
+
+
+_BROUGHT_BACK = ("status", "reason", "prepared", "tags", "outputs", "updated_at", "deleted_at")
+
+
+@dataclass(frozen=True)
+class Before:
+    """A stack as an operation found it, to which it goes back when the operation is done again after a crash."""
+
+    values: Mapping[str, Any]
+    resources: Mapping[str, StackResource]
+    events: int
+
+    @classmethod
+    def of(cls, stack: Stack) -> Before:
+        """A copy: an operation changes resources in place."""
+        resources = {name: replace(item) for name, item in stack.resources.items()}
+        return cls({name: getattr(stack, name) for name in _BROUGHT_BACK}, resources, len(stack.events))
+
+    def bring_back(self, stack: Stack) -> None:
+        """The history stays: what was noted since is not noted twice."""
+        for name, value in self.values.items():
+            setattr(stack, name, value)
+        stack.resources = {name: replace(item) for name, item in self.resources.items()}
+        stack.noted = deque(stack.events[self.events :])
 
 
 @dataclass
@@ -121,6 +168,7 @@ class StackStore:
     def __init__(self) -> None:
         self._stacks: dict[str, Stack] = {}
         self._change_sets: dict[str, ChangeSet] = {}
+        self._before: dict[str, dict[str, Before]] = {}
         self._lock = threading.RLock()
 
     def add(self, stack: Stack) -> None:
@@ -172,3 +220,49 @@ class StackStore:
         """Forget a change set."""
         with self._lock:
             self._change_sets.pop(change_set.change_set_id, None)
+
+    def begin(self, stack: Stack, pending: Pending) -> None:
+        """An operation begins on a stack and those in it."""
+        with self._lock:
+            stack.pending = pending
+            self._before[stack.context.stack_id] = {one.context.stack_id: Before.of(one) for one in self._family(stack)}
+
+    def begin_again(self, stack: Stack) -> None:
+        """What an operation had done is as if it were not; stacks that it made are made again.
+
+        But the stack's status stays, for those who wait for it to change.
+        """
+        with self._lock:
+            status, reason = stack.status, stack.reason
+            before = self._before.get(stack.context.stack_id, {})
+            for one in self._family(stack):
+                if one.context.stack_id in before:
+                    before[one.context.stack_id].bring_back(one)
+                else:
+                    del self._stacks[one.context.stack_id]
+            stack.status, stack.reason = status, reason
+
+    def end(self, stack: Stack) -> None:
+        """An operation is over."""
+        with self._lock:
+            stack.pending = None
+            self._before.pop(stack.context.stack_id, None)
+
+    def _family(self, stack: Stack) -> list[Stack]:
+        own = stack.context.stack_id
+        return [one for one in self._stacks.values() if own in (one.context.stack_id, one.root_id)]
+
+    def everything(self) -> list[Stack]:
+        """Every stack of every account."""
+        with self._lock:
+            return list(self._stacks.values())
+
+    def kept(self) -> tuple[dict[str, Any], ...]:
+        """What is written of it."""
+        with self._lock:
+            return dict(self._stacks), dict(self._change_sets), dict(self._before)
+
+    def restore(self, kept: tuple[dict[str, Any], ...]) -> None:
+        """What was written, read again."""
+        with self._lock:
+            self._stacks, self._change_sets, self._before = (dict(part) for part in kept)

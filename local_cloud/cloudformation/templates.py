@@ -1,24 +1,17 @@
-"""Reads templates, JSON or YAML with short intrinsics, and expands what SAM writes.
+"""Reads templates, JSON or YAML with short intrinsics.
 
 Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html
 """
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from moto.iam.models import iam_backends
-from samtranslator.model.exceptions import InvalidDocumentException
-from samtranslator.public.exceptions import InvalidDocumentException as PublicInvalidDocumentException
-from samtranslator.translator.transform import transform
 
 from local_cloud.cloudformation.errors import TemplateError
 
-SAM = "AWS::Serverless-2016-10-31"
 _SECTIONS = {
     "AWSTemplateFormatVersion",
     "Conditions",
@@ -78,36 +71,3 @@ def parse(text: str) -> dict[str, Any]:
     if not template.get("Resources"):
         raise TemplateError("Template format error: At least one Resources member must be defined.")
     return template
-
-
-def expand(template: dict[str, Any], parameters: Mapping[str, Any], account: str) -> dict[str, Any]:
-    """Run the template's transform.
-
-    Raises: TemplateError for SAM mistakes and for other transforms.
-    """
-    declared = template.get("Transform") or []
-    names = declared if isinstance(declared, list) else [declared]
-    if unknown := [name for name in names if name != SAM]:
-        raise TemplateError(f"Transform {unknown[0]} is not emulated")
-    if not names:
-        return template
-    try:
-        expanded: dict[str, Any] = transform(
-            copy.deepcopy(template), dict(parameters), _ManagedPolicies(account), passthrough_metadata=True
-        )
-    except (InvalidDocumentException, PublicInvalidDocumentException) as error:
-        causes = "; ".join(cause.message for cause in error.causes)
-        raise TemplateError(f"Transform {SAM} failed with: {error.message} {causes}") from error
-    expanded.pop("Transform", None)
-    return expanded
-
-
-class _ManagedPolicies:
-    """AWS's managed policies by name, which SAM templates may use."""
-
-    def __init__(self, account: str) -> None:
-        self._account = account
-
-    def load(self) -> dict[str, str]:
-        policies = iam_backends[self._account]["aws"].managed_policies.values()
-        return {policy.name: policy.arn for policy in policies}

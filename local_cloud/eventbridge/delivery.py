@@ -1,269 +1,227 @@
 """Brings events to targets: again after a failure that may pass, else to the dead-letter queue.
 
-Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+What is accepted stands in the outbox until it arrived, lies in the dead-letter queue, or was dropped with a line in
+the log. A few threads send; one timer brings retries back.
+
+Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html and
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+import dataclasses
+import functools
 import logging
-import re
+import random
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-from moto.utilities.arns import parse_arn
+from botocore.exceptions import BotoCoreError, ClientError
 
-from local_cloud.aws_clients import client, service_model
+from local_cloud import chaos, crash_points, intents
+from local_cloud.eventbridge import retries, targets
+from local_cloud.eventbridge.failures import DeliveryError, Failure, describe
+from local_cloud.eventbridge.outbox import OUTBOX, Outbox, Pending
+from local_cloud.eventbridge.timer import TIMER, Timer
 
 _LOG = logging.getLogger("local_cloud.delivery")
-_POOL = ThreadPoolExecutor(max_workers=16, thread_name_prefix="delivery")
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 60.0
+SENDERS = 8
+_LARGEST_MESSAGE = 256 * 1024 - 4_096
+"""Of a dead letter's body: the attributes count too."""
+
+Submit = Callable[[Callable[[Pending], None], Pending], Any]
 
 
-class UnsupportedTargetError(ValueError):
-    """A target that this cloud cannot deliver to."""
+class Courier:
+    """Carries the records of an outbox. Everything it does with the world can be given: the tests have their own."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        timer: Timer,
+        submit: Submit,
+        send: targets.Sender = targets.send,
+        send_dead_letter: Callable[[Pending, str, str, dict[str, Any]], None] = targets.send_dead_letter,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._outbox, self._timer, self._submit = outbox, timer, submit
+        self._send, self._send_dead_letter, self._chance = send, send_dead_letter, chance
+
+    def accept(self, record: Pending) -> None:
+        """Keep a record, and deliver it in the background, once it is due."""
+        self._outbox.add(record)
+        self._start(record)
+
+    def resume(self) -> None:
+        """Go on with everything in the outbox, as after a restart."""
+        for record in self._outbox.pending():
+            self._start(record)
+
+    def _start(self, record: Pending) -> None:
+        if record.due_at <= self._timer.now():
+            self._submit(self._attempt, record)
+        else:
+            self._timer.call_at(record.due_at, lambda: self._submit(self._attempt, record))
+
+    def _attempt(self, record: Pending) -> None:
+        if record.failure is not None:
+            self._give_up(record, Failure(record.failure[0], *record.failure, may_pass=False), None)
+            return
+        try:
+            with intents.meant(record.sender, str(record.retries)), intents.step("send"):
+                self._send(record, _payload(record))
+        except Exception as error:  # noqa: BLE001
+            # Nobody waits for this thread: whatever went wrong is the event's failure, named in the log.
+            failure = describe(error)
+            if failure.code == "INTERNAL_ERROR":
+                _LOG.exception("delivering to %s failed in an unforeseen way", record.arn)
+            self._failed(record, failure)
+        else:
+            crash_points.arrive("event-delivered")
+            self._outbox.done(record)
+
+    def _failed(self, record: Pending, failure: Failure) -> None:
+        if not failure.may_pass:
+            self._give_up(record, failure, None)
+            return
+        pause_s = retries.pause_s(record.retries, self._chance)
+        age_s = self._timer.now() + pause_s - record.accepted_at
+        limit = retries.exhausted(record.target.get("RetryPolicy"), record.retries, age_s)
+        if limit is not None:
+            self._give_up(record, failure, limit)
+            return
+        _LOG.warning("delivery to %s failed, again in %.1f s: %s", record.arn, pause_s, failure.message)
+        record.retries += 1
+        record.due_at = self._timer.now() + pause_s
+        self._outbox.add(record)
+        self._start(record)
+
+    def _give_up(self, record: Pending, failure: Failure, limit: str | None, number: int = 0) -> None:
+        _LOG.error("delivery to %s failed for good (%s): %s", record.arn, limit or "no retry helps", failure.message)
+        queue = (record.target.get("DeadLetterConfig") or {}).get("Arn")
+        if queue is None:
+            _LOG.error("no dead-letter queue: event %s of %s is dropped", record.event_id, record.source_arn)
+        elif not self._has_dead_letters(record, queue, failure, limit, number):
+            again = functools.partial(self._give_up, failure=failure, limit=limit, number=number + 1)
+            self._timer.call_at(self._timer.now() + retries.LONGEST_PAUSE_S, lambda: self._submit(again, record))
+            return
+        self._outbox.done(record)
+
+    def _has_dead_letters(self, record: Pending, queue: str, failure: Failure, limit: str | None, number: int) -> bool:
+        """Send it to the dead-letter queue, for the `number`-th time; False for a failure that may pass."""
+        body = record.original or _payload(record)
+        is_cut = len(body.encode()) > _LARGEST_MESSAGE
+        if is_cut:
+            body = body.encode()[:_LARGEST_MESSAGE].decode(errors="ignore")
+        named = _dead_letter(record, failure, limit, is_cut)
+        attributes = {name: {"DataType": "String", "StringValue": text} for name, text in named.items()}
+        try:
+            with intents.meant(record.sender, f"dead-letter-{number}"):
+                self._send_dead_letter(record, queue, body, attributes)
+        except (ClientError, BotoCoreError, DeliveryError) as error:
+            _LOG.error("dead-letter queue %s did not take event %s: %s", queue, record.event_id, error)
+            return not describe(error).may_pass
+        return True
 
 
-class DeliveryError(RuntimeError):
-    """The target's service answered, and refused."""
+def _payload(record: Pending) -> str:
+    """The payload of this attempt: only a schedule's may name its number."""
+    if not record.about:
+        return record.payload
+    return record.payload.replace("<aws.scheduler.attempt-number>", str(record.retries + 1))
 
 
-@dataclass
-class Delivery:
-    """One payload on its way to one target.
+def _dead_letter(record: Pending, failure: Failure, limit: str | None, is_cut: bool) -> dict[str, str]:
+    named = {"TARGET_ARN": record.arn, "ERROR_MESSAGE": failure.message, "RETRY_ATTEMPTS": str(record.retries)}
+    if limit is not None:
+        named["EXHAUSTED_RETRY_CONDITION"] = limit
+    if record.about:
+        named |= {"SCHEDULE_ARN": record.source_arn, "ERROR_CODE": failure.cause, **record.about}
+        return named | {"IS_PAYLOAD_TRUNCATED": str(is_cut).lower()}
+    return named | {"RULE_ARN": record.source_arn, "ERROR_CODE": failure.code}
 
-    `source_arn` is the rule or schedule, `target` its target as given to the API.
+
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+
+
+def _submit(function: Callable[[Pending], None], record: Pending) -> None:
+    """Run in one of a few threads. After `stop` nothing runs any more; what is left stands in the outbox."""
+    with _lock:
+        pool = _pool
+        if pool is not None:
+            pool.submit(function, record)
+
+
+_COURIER = Courier(OUTBOX, TIMER, _submit)
+_thread = threading.local()
+"""`held`: the records that this thread accepted and holds back."""
+
+
+def deliver(record: Pending) -> None:
+    """Accept a record; chaos may duplicate or delay it."""
+    disturber = chaos.current()
+    delays_s = disturber.event_delays_s(record.event_id, record.arn) if disturber else [0.0]
+    for number, delay_s in enumerate(delays_s):
+        copy = record if number == 0 else dataclasses.replace(record, id=str(uuid.uuid4()))
+        copy.due_at += delay_s
+        if (held_back := getattr(_thread, "held", None)) is None:
+            _COURIER.accept(copy)
+        else:
+            OUTBOX.add(copy)
+            held_back.append(copy)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[list[Pending]]:
+    """Hold back what this thread accepts: it stands in the outbox, and is sent when the block ends.
+
+    For who must save a call and its events together before anybody sees either. If the block fails, its records are
+    forgotten: the call they belong to did not happen.
     """
-
-    source_arn: str
-    target: dict[str, Any]
-    payload: Callable[[int], str]
-    account: str
-    region: str
-    event_id: str
-    started: float = field(default_factory=time.monotonic)
-    retries: int = 0
-
-    @property
-    def arn(self) -> str:
-        return str(self.target["Arn"])
-
-
-def check_target(target: dict[str, Any]) -> None:
-    """Refuse what `deliver` could not do. Raises: UnsupportedTargetError."""
-    arn = target["Arn"]
-    if ":aws-sdk:" in arn:
-        _universal_operation(arn)
-    elif _sender(arn) is None:
-        raise UnsupportedTargetError(f"EventBridge target {arn} is not emulated")
-
-
-def deliver(delivery: Delivery) -> None:
-    """Hand over in the background."""
-    _POOL.submit(_attempt, delivery)
-
-
-def _attempt(delivery: Delivery) -> None:
+    outer: list[Pending] | None = getattr(_thread, "held", None)
+    records: list[Pending] = []
+    _thread.held = records
     try:
-        payload = delivery.payload(delivery.retries + 1)
-        send = _sender(delivery.arn) or _send_universal
-        send(delivery, payload)
-    except (ClientError, BotoCoreError, OSError, ValueError, DeliveryError) as error:
-        _failed(delivery, error)
-    except Exception as error:  # noqa: BLE001
-        # Nobody waits for this thread: what is not handled here would be lost without a word.
-        _LOG.exception("delivering to %s failed in an unforeseen way", delivery.arn)
-        _failed(delivery, error)
-
-
-def _failed(delivery: Delivery, error: Exception) -> None:
-    policy = delivery.target.get("RetryPolicy") or {}
-    limit = int(policy.get("MaximumRetryAttempts", 185))
-    age_limit_s = float(policy.get("MaximumEventAgeInSeconds", 86_400))
-    pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(delivery.retries, 10))
-    exhausted = None
-    if not _may_pass(error):
-        exhausted = "NoRetry"
-    elif delivery.retries >= limit:
-        exhausted = "MaximumRetryAttempts"
-    elif time.monotonic() - delivery.started + pause_s > age_limit_s:
-        exhausted = "MaximumEventAgeInSeconds"
-    if exhausted is None:
-        _LOG.warning("delivery to %s failed, again in %.1f s: %s", delivery.arn, pause_s, error)
-        delivery.retries += 1
-        timer = threading.Timer(pause_s, deliver, (delivery,))
-        timer.daemon = True
-        timer.start()
-        return
-    _LOG.error("delivery to %s failed for good (%s): %s", delivery.arn, exhausted, error)
-    queue = (delivery.target.get("DeadLetterConfig") or {}).get("Arn")
-    if queue is None:
-        _LOG.error("no dead-letter queue: event %s of %s is dropped", delivery.event_id, delivery.source_arn)
-        return
-    _send_to_dead_letters(delivery, queue, error, exhausted)
-
-
-def _send_to_dead_letters(delivery: Delivery, queue: str, error: Exception, exhausted: str) -> None:
-    try:
-        body = delivery.payload(delivery.retries + 1)
-    except ValueError:
-        body = json.dumps({"id": delivery.event_id})  # what could not be made cannot be sent either
-    attributes = {
-        "RULE_ARN": delivery.source_arn,
-        "TARGET_ARN": delivery.arn,
-        "ERROR_CODE": _error_code(error),
-        "ERROR_MESSAGE": str(error)[:1000] or type(error).__name__,
-        "EXHAUSTED_RETRY_CONDITION": exhausted,
-        "RETRY_ATTEMPTS": str(delivery.retries),
-    }
-    try:
-        _send_message(
-            queue,
-            body,
-            {name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
-        )
-    except (ClientError, BotoCoreError) as failure:
-        _LOG.error("dead-letter queue %s did not take event %s: %s", queue, delivery.event_id, failure)
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether trying again may help: throttling and failures of the service, not a refused request."""
-    if isinstance(error, ClientError):
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        return status >= 500 or status == 429 or "Throttl" in _error_code(error)
-    return isinstance(error, (BotoCoreError, OSError)) and not isinstance(error, ParamValidationError)
-
-
-def _error_code(error: Exception) -> str:
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
-
-
-def _sender(arn: str) -> Callable[[Delivery, str], None] | None:
-    if ":aws-sdk:" in arn:
-        return None
-    parsed = parse_arn(arn)
-    if parsed.service == "events" and parsed.resource_type != "event-bus":
-        return None
-    if parsed.service == "logs" and parsed.resource_type != "log-group":
-        return None
-    return _SENDERS.get(parsed.service)
-
-
-def _start_execution(delivery: Delivery, payload: str) -> None:
-    arn = parse_arn(delivery.arn)
-    client("stepfunctions", arn.region, arn.account).start_execution(
-        stateMachineArn=delivery.arn, name=f"{delivery.event_id}_{uuid.uuid4()}", input=payload
-    )
-
-
-def _invoke_function(delivery: Delivery, payload: str) -> None:
-    arn = parse_arn(delivery.arn)
-    client("lambda", arn.region, arn.account).invoke(
-        FunctionName=delivery.arn, InvocationType="Event", Payload=payload.encode()
-    )
-
-
-def _send_to_queue(delivery: Delivery, payload: str) -> None:
-    _send_message(delivery.arn, payload, {}, delivery.target.get("SqsParameters") or {})
-
-
-def _send_message(
-    queue_arn: str, body: str, attributes: dict[str, Any], parameters: dict[str, Any] | None = None
-) -> None:
-    arn = parse_arn(queue_arn)
-    sqs = client("sqs", arn.region, arn.account)
-    url = sqs.get_queue_url(QueueName=arn.resource_id)["QueueUrl"]
-    sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes, **(parameters or {}))
-
-
-def _publish(delivery: Delivery, payload: str) -> None:
-    arn = parse_arn(delivery.arn)
-    client("sns", arn.region, arn.account).publish(TopicArn=delivery.arn, Message=payload)
-
-
-def _put_on_bus(delivery: Delivery, payload: str) -> None:
-    """Pass an event on to a bus, of this account or another."""
-    arn = parse_arn(delivery.arn)
-    entry: dict[str, Any] = {"EventBusName": delivery.arn}
-    if parameters := delivery.target.get("EventBridgeParameters"):
-        entry |= {"Source": parameters["Source"], "DetailType": parameters["DetailType"], "Detail": payload}
+        yield records
+    except BaseException:
+        for record in records:
+            OUTBOX.done(record)
+        raise
     else:
-        event = json.loads(payload)
-        entry |= {"Source": event["source"], "DetailType": event["detail-type"]}
-        entry |= {"Detail": json.dumps(event["detail"]), "Resources": event["resources"]}
-    reply = client("events", arn.region, arn.account).put_events(Entries=[entry])
-    if reply["FailedEntryCount"]:
-        raise DeliveryError(json.dumps(reply["Entries"]))
+        for record in records:
+            if outer is None:
+                _COURIER.accept(record)
+            else:
+                outer.append(record)
+    finally:
+        _thread.held = outer
 
 
-def _write_log(delivery: Delivery, payload: str) -> None:
-    arn = parse_arn(delivery.arn)
-    group = delivery.arn.split(":log-group:")[1].removesuffix(":*")
-    logs = client("logs", arn.region, arn.account)
-    stream = str(uuid.uuid4())
-    logs.create_log_stream(logGroupName=group, logStreamName=stream)
-    logs.put_log_events(
-        logGroupName=group,
-        logStreamName=stream,
-        logEvents=[{"timestamp": int(time.time() * 1000), "message": payload}],
-    )
+def start() -> None:
+    """Start sending, first what an earlier process left in the outbox."""
+    global _pool
+    with _lock:
+        _pool = ThreadPoolExecutor(max_workers=SENDERS, thread_name_prefix="delivery")
+    TIMER.start()
+    _COURIER.resume()
 
 
-def _submit_job(delivery: Delivery, payload: str) -> None:
-    arn = parse_arn(delivery.arn)
-    parameters = delivery.target["BatchParameters"]
-    request: dict[str, Any] = {"jobName": parameters["JobName"], "jobDefinition": parameters["JobDefinition"]}
-    if attempts := (parameters.get("RetryStrategy") or {}).get("Attempts"):
-        request["retryStrategy"] = {"attempts": attempts}
-    overrides = json.loads(payload)
-    if given := {key: overrides[key] for key in ("Parameters", "ContainerOverrides") if key in overrides}:
-        raise DeliveryError(f"EventBridge target batch: {', '.join(given)} in the input is not emulated")
-    client("batch", arn.region, arn.account).submit_job(jobQueue=delivery.arn, **request)
+def stop() -> None:
+    """Stop sending; what is on its way stays in the outbox."""
+    global _pool
+    with _lock:
+        pool, _pool = _pool, None
+    TIMER.stop()
+    if pool is not None:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-_SENDERS: dict[str, Callable[[Delivery, str], None]] = {
-    "states": _start_execution,
-    "lambda": _invoke_function,
-    "sqs": _send_to_queue,
-    "sns": _publish,
-    "events": _put_on_bus,
-    "logs": _write_log,
-    "batch": _submit_job,
-}
-
-_SDK_NAMES = {"sfn": "stepfunctions", "eventbridge": "events", "cloudwatchlogs": "logs"}
-
-
-def _send_universal(delivery: Delivery, payload: str) -> None:
-    """Call any API operation: `arn:aws:scheduler:::aws-sdk:<service>:<operation>`.
-
-    Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
-    """
-    service, model = _universal_operation(delivery.arn)
-    given = json.loads(payload)
-    members = model.input_shape.members if model.input_shape else {}
-    by_lower = {name.lower(): name for name in members}
-    unknown = [name for name in given if name.lower() not in by_lower]
-    if unknown:
-        raise DeliveryError(f"{service} {model.name} has no parameter {', '.join(unknown)}")
-    method = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", model.name).lower()
-    request = {by_lower[name.lower()]: value for name, value in given.items()}
-    getattr(client(service, delivery.region, delivery.account), method)(**request)
-
-
-def _universal_operation(arn: str) -> tuple[str, Any]:
-    sdk_name, _, action = arn.split(":aws-sdk:")[1].partition(":")
-    service = _SDK_NAMES.get(sdk_name.lower(), sdk_name.lower())
-    try:
-        model = service_model(service)
-        names = {name.lower(): name for name in model.operation_names}
-        return service, model.operation_model(names[action.lower()])
-    except (BotoCoreError, KeyError) as error:
-        raise UnsupportedTargetError(f"{arn} names no API operation") from error
+def now() -> float:
+    """Seconds since 1970, as the couriers count them."""
+    return time.time()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local_cloud import processes, settings
-from local_cloud.accounts import access_key_id
+from local_cloud.accounts import AccessKey
 from local_cloud.images.root import Image
 
 
@@ -43,15 +43,16 @@ def environment(image: Image, given: Mapping[str, str], scratch: Path) -> dict[s
     return {**result, "HOME": str(home), "TMPDIR": str(temporary)}
 
 
-def aws_variables(account: str) -> dict[str, str]:
+def aws_variables(key: AccessKey) -> dict[str, str]:
     """What gives a container its role and this cloud's endpoint; a Region is the job definition's to give.
 
     Source: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
     """
     return {
         "AWS_ENDPOINT_URL": settings.current().endpoint,
-        "AWS_ACCESS_KEY_ID": access_key_id(account),
-        "AWS_SECRET_ACCESS_KEY": settings.current().secret_access_key,
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_SESSION_TOKEN": key.session_token,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 

@@ -20,7 +20,11 @@ from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction
 from moto.utilities.arns import parse_arn
 
+from local_cloud.authorization import handover
+from local_cloud.authorization.evaluation import DeniedError
+from local_cloud.authorization.handover import Taker
 from local_cloud.aws_clients import client
+from local_cloud.durability import commits
 from local_cloud.lambda_runtime.environment import Reply
 
 _LOG = logging.getLogger("local_cloud.lambda")
@@ -32,21 +36,81 @@ Run = Callable[[LambdaFunction, str], tuple[Reply, str]]
 
 
 @dataclass
-class _Queued:
-    function: LambdaFunction
+class Accepted:
+    """An event that a caller was told is accepted, until its function or a destination has had it."""
+
+    function_arn: str
+    account: str
+    region: str
     event: str
-    run: Run
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     attempts: int = 0
 
 
+@dataclass
+class _Queued:
+    function: LambdaFunction
+    accepted: Accepted
+    run: Run
+
+    @property
+    def event(self) -> str:
+        return self.accepted.event
+
+    @property
+    def request_id(self) -> str:
+        return self.accepted.request_id
+
+    @property
+    def attempts(self) -> int:
+        return self.accepted.attempts
+
+
+_accepted: dict[str, Accepted] = {}
+
+
 def submit(function: LambdaFunction, event: str, run: Run) -> None:
     """Run a function in the background."""
-    _POOL.submit(_attempt, _Queued(function, event, run))
+    arn = f"{function.function_arn}:{function.version}"
+    accepted = Accepted(arn, function.account_id, function.region, event)
+    _accepted[accepted.request_id] = accepted
+    commits.afterwards(lambda: _POOL.submit(_until_had, _Queued(function, accepted, run)))
 
 
-def _attempt(queued: _Queued) -> None:
-    queued.attempts += 1
+def accepted() -> dict[str, Accepted]:
+    """What is not yet had, by request."""
+    return dict(_accepted)
+
+
+def restore(kept: dict[str, Accepted]) -> None:
+    """What an earlier process had accepted."""
+    _accepted.update(kept)
+
+
+def resume(function_of: Callable[[Accepted], LambdaFunction | None], run: Run) -> None:
+    """Run what was restored; an attempt that was under way counts, and is made again."""
+    for waiting in accepted().values():
+        function = function_of(waiting)
+        if function is None:
+            _done(waiting)  # deleted meanwhile: AWS drops its events too
+        else:
+            waiting.attempts = max(0, waiting.attempts - 1)
+            _POOL.submit(_until_had, _Queued(function, waiting, run))
+
+
+def _done(accepted: Accepted) -> None:
+    _accepted.pop(accepted.request_id, None)
+    commits.keep({"lambda"})
+
+
+def _until_had(queued: _Queued) -> None:
+    if _attempt(queued):
+        _done(queued.accepted)
+
+
+def _attempt(queued: _Queued) -> bool:
+    """Run it once; whether that was the last time."""
+    queued.accepted.attempts += 1
     try:
         reply, _ = queued.run(queued.function, queued.event)
     except LambdaClientError as error:  # throttled: as a failure of the function, tried again
@@ -58,16 +122,17 @@ def _attempt(queued: _Queued) -> None:
     destinations = _configuration(queued.function).get("DestinationConfig") or {}
     if not reply.failed:
         _send_to_destination(queued, reply, destinations.get("OnSuccess"), "Success")
-        return
+        return True
     retries = int(_configuration(queued.function).get("MaximumRetryAttempts", 2))
     _LOG.warning("%s failed, attempt %d: %s", queued.function.function_arn, queued.attempts, reply.payload[:500])
     if queued.attempts <= retries:
-        timer = threading.Timer(RETRY_PAUSE_S[queued.attempts - 1], _POOL.submit, (_attempt, queued))
+        timer = threading.Timer(RETRY_PAUSE_S[queued.attempts - 1], _POOL.submit, (_until_had, queued))
         timer.daemon = True
         timer.start()
-        return
+        return False
     _send_to_dead_letters(queued, reply)
     _send_to_destination(queued, reply, destinations.get("OnFailure"), "RetriesExhausted")
+    return True
 
 
 def _configuration(function: LambdaFunction) -> dict[str, Any]:
@@ -111,19 +176,24 @@ def _send_to_destination(queued: _Queued, reply: Reply, destination: dict[str, A
 
 
 def _send(target: str, body: str, attributes: dict[str, Any], queued: _Queued) -> None:
-    arn = parse_arn(target)
+    arn, function = parse_arn(target), queued.function
     try:
+        taker = Taker("lambda.amazonaws.com", function.account_id, function.function_arn)
+        session = handover.take(str(function.role), function.function_name, taker)
         if arn.service == "sqs":
-            sqs = client("sqs", arn.region, arn.account)
-            url = sqs.get_queue_url(QueueName=arn.resource_id)["QueueUrl"]
+            sqs = client("sqs", arn.region, arn.account, session)
+            # The service finds the queue by itself; only the message is sent in the role's name.
+            url = client("sqs", arn.region, arn.account).get_queue_url(QueueName=arn.resource_id)["QueueUrl"]
             sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
         elif arn.service == "sns":
-            client("sns", arn.region, arn.account).publish(TopicArn=target, Message=body, MessageAttributes=attributes)
+            client("sns", arn.region, arn.account, session).publish(
+                TopicArn=target, Message=body, MessageAttributes=attributes
+            )
         elif arn.service == "lambda":
-            client("lambda", arn.region, arn.account).invoke(
+            client("lambda", arn.region, arn.account, session).invoke(
                 FunctionName=target, InvocationType="Event", Payload=body.encode()
             )
         else:
             _LOG.error("Lambda destination %s is not emulated: %s is dropped", target, queued.request_id)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, DeniedError) as error:
         _LOG.error("%s did not take the record of %s: %s", target, queued.request_id, error)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from local_cloud import processes
+from local_cloud.accounts import AccessKey
 from local_cloud.container_logs import LogStream
 from local_cloud.images import container
 from local_cloud.images.root import build
@@ -60,14 +61,14 @@ class ModelServer:
         image_uri: str,
         model_dir: Path,
         environment: Mapping[str, str],
-        account: str,
+        key: AccessKey,
         log: LogStream,
         scratch: Path,
     ) -> None:
         self.port = _free_port()
         image = build(image_uri).copied_to(scratch / "root")
         variables = {
-            **container.aws_variables(account),
+            **container.aws_variables(key),
             **environment,
             "SM_MODEL_DIR": str(model_dir),
             "SAGEMAKER_BIND_TO_PORT": str(self.port),

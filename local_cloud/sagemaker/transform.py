@@ -22,11 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
+from moto.sagemaker.models import sagemaker_backends
 
 from local_cloud import aws_clients, changes, processes, settings
+from local_cloud.authorization.evaluation import DeniedError
 from local_cloud.container_logs import LogStream
+from local_cloud.durability import commits
 from local_cloud.images.root import ImageError
 from local_cloud.sagemaker import filters, records
+from local_cloud.sagemaker.execution_role import TransformRole
 from local_cloud.sagemaker.model_server import BadAnswerError, ModelServer, ModelServerError, remove, unpack
 from local_cloud.services import events
 
@@ -106,6 +110,16 @@ def _processing(request: Mapping[str, Any], content_type: str, accept: str) -> r
     return records.Processing(content_type, accept or content_type, parsed["InputFilter"], parsed["OutputFilter"], join)
 
 
+def jobs_of(account: str, region: str) -> Any:
+    """The transform jobs of an account and Region by name."""
+    return sagemaker_backends[account][region].transform_jobs
+
+
+def changed(job: TransformJob) -> None:
+    """Note that a job has changed: what is looked up is written with the next commit."""
+    jobs_of(job.account, job.region).get(job.transform_job_name)
+
+
 class TransformJob:
     """One transform job: its request, its status, and the thread that carries it out."""
 
@@ -123,6 +137,13 @@ class TransformJob:
         self._model = model
         self._stop = threading.Event()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is written: the filters are parsed again."""
+        return {name: value for name, value in vars(self).items() if name not in ("processing", "_stop")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, processing=check(state["request"]), _stop=threading.Event())
+
     @property
     def response_object(self) -> dict[str, Any]:
         """The job as DescribeTransformJob shows it."""
@@ -138,6 +159,13 @@ class TransformJob:
         }
         return {name: value for name, value in shown.items() if value is not None}
 
+    def go_on(self) -> None:
+        """After a restart: a job that was under way is carried out anew, its outputs written over."""
+        if self.transform_job_status == "InProgress":
+            self.start()
+        elif self.transform_job_status == "Stopping":
+            self._end("Stopped", None)
+
     def start(self) -> None:
         """Carry the job out in the background."""
         threading.Thread(target=self._run, daemon=True, name=f"transform-{self.transform_job_name}").start()
@@ -146,20 +174,25 @@ class TransformJob:
         """Ask the job to end; nothing if it has."""
         if self.transform_job_status == "InProgress":
             self.transform_job_status = "Stopping"
+            self.tell()
             self._stop.set()
 
     def _run(self) -> None:
         log: LogStream | None = None
         try:
-            log = LogStream(
-                self.account, self.region, LOG_GROUP, f"{self.transform_job_name}/i-{uuid.uuid4().hex[:17]}"
-            )
+            role = TransformRole.of(self._model, self.arn, self.account, self.region)
+            stream = f"{self.transform_job_name}/i-{uuid.uuid4().hex[:17]}"
+            may_write = role.may_log(LOG_GROUP, stream)
+            log = LogStream(self.account, self.region, LOG_GROUP, stream, may_write=may_write)
             self.transform_start_time = _now()
-            self._transform(log)
+            self._transform(log, role)
             self._end("Completed", None)
         except TransformStoppedError:
             self._end("Stopped", None)
-        except (BadAnswerError, TransformFailedError, records.RecordError, filters.FilterError) as error:
+        except (
+            *(BadAnswerError, TransformFailedError, records.RecordError, filters.FilterError),
+            *(DeniedError, ClientError),
+        ) as error:
             self._fail(log, f"ClientError: {error}")
         except (
             ModelServerError,
@@ -186,15 +219,25 @@ class TransformJob:
         self.failure_reason = reason
         self.transform_end_time = self.last_modified_time = _now()
         self.transform_job_status = status
+        self.tell()
+
+    def tell(self) -> None:
+        """Send the event of a change of the status.
+
+        Source: https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html
+        """
         detail = {
             name: int(value.timestamp() * 1000) if isinstance(value, datetime.datetime) else value
             for name, value in self.response_object.items()
         }
         kind = "SageMaker Transform Job State Change"
-        events.emit("aws.sagemaker", kind, detail, [self.arn], self.account, self.region)
+        with commits.together():
+            changed(self)
+            events.emit("aws.sagemaker", kind, detail, [self.arn], self.account, self.region)
+        commits.keep()
 
-    def _transform(self, log: LogStream) -> None:
-        s3 = aws_clients.client("s3", self.region, self.account)
+    def _transform(self, log: LogStream, role: TransformRole) -> None:
+        s3 = aws_clients.client("s3", self.region, self.account, role.take())
         source = self.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         found = list(_objects(s3, source))
         if not found:
@@ -205,7 +248,8 @@ class TransformJob:
             model_dir = self._fetch_model(s3, folder)
             container = self._model.primary_container
             variables = {**(container.get("Environment") or {}), **(self.request.get("Environment") or {})}
-            with ModelServer(container["Image"], model_dir, variables, self.account, log, folder) as server:
+            role.require_image(container["Image"])
+            with ModelServer(container["Image"], model_dir, variables, role.key(), log, folder) as server:
                 for bucket, key, name in found:
                     self._transform_object(s3, server, bucket, key, name)
         finally:

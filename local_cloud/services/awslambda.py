@@ -19,11 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from moto.awslambda.exceptions import InvalidParameterValueException, LambdaClientError
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.awslambda.utils import get_backend
 
 from local_cloud import settings
-from local_cloud.accounts import access_key_id
+from local_cloud.accounts import AccessKey
+from local_cloud.authorization import handover
+from local_cloud.authorization.access import Access
+from local_cloud.authorization.evaluation import DeniedError
+from local_cloud.authorization.handover import Taker
 from local_cloud.lambda_runtime import asynchronous, code, platform_log
 from local_cloud.lambda_runtime.environment import Environment, ExitedError, Launch, Reply, TimedOutError
 from local_cloud.lambda_runtime.platform_log import Report
@@ -50,6 +54,17 @@ class TooManyRequestsError(LambdaClientError):
         super().__init__("TooManyRequestsException", "Rate Exceeded.")
 
 
+class RoleNotAssumableError(LambdaClientError):
+    """The function's role does not trust Lambda."""
+
+    code = 403
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "AccessDeniedException", f"The role defined for the function cannot be assumed by Lambda. ({why})"
+        )
+
+
 def stop() -> None:
     """Close the warm environments."""
     _pool.drop_all()
@@ -58,7 +73,7 @@ def stop() -> None:
 def run(function: LambdaFunction, event: str) -> tuple[Reply, str]:
     """Run a function once: its reply and the last lines of its log.
 
-    Raises: TooManyRequestsError.
+    Raises: TooManyRequestsError, RoleNotAssumableError.
     """
     limit = function.reserved_concurrency
     with _running_lock:
@@ -82,6 +97,7 @@ class _Invocation:
         self.group = _log_group(function)
         self.stream = ""
         self.as_json = platform_log.is_json(function.logging_config)
+        self.logs = True
 
     def run(self, event: str) -> tuple[Reply, str]:
         warm = _pool.take(_version_of(self.function))
@@ -106,9 +122,14 @@ class _Invocation:
 
     def _start(self) -> tuple[Warm, Reply | None]:
         self.stream = f"{datetime.datetime.now(datetime.UTC):%Y/%m/%d}/[{self.function.version}]{uuid.uuid4().hex}"
-        self.function.logs_backend.ensure_log_group(self.group)
-        self.function.logs_backend.create_log_stream(self.group, self.stream)
-        warm = Warm(_version_of(self.function), Environment(_launch(self.function, self.stream)), self.stream)
+        if self._may_log("CreateLogStream"):
+            self.function.logs_backend.ensure_log_group(self.group)
+            self.function.logs_backend.create_log_stream(self.group, self.stream)
+        try:
+            launch = _launch(self.function, self.stream)
+        except DeniedError as error:
+            raise RoleNotAssumableError(str(error)) from error
+        warm = Warm(_version_of(self.function), Environment(launch), self.stream)
         try:
             failure = warm.environment.wait_ready(self._log)
         except ExitedError as error:
@@ -150,10 +171,21 @@ class _Invocation:
 
     def _log(self, lines: list[str]) -> None:
         self.lines += lines
+        if not self._may_log("PutLogEvents"):
+            return
         timestamp = int(time.time() * 1000)
         self.function.logs_backend.ensure_log_group(self.group)
         events = [{"timestamp": timestamp, "message": line} for line in lines]
         self.function.logs_backend.put_log_events(self.group, self.stream, events)
+
+    def _may_log(self, action: str) -> bool:
+        """Whether the role may write its log; else the function runs, as on AWS, and its lines are lost."""
+        function = self.function
+        stream = f"log-group:{self.group}:log-stream:{self.stream}"
+        arn = f"arn:aws:logs:{function.region}:{function.account_id}:{stream}"
+        may = handover.may(str(function.role), function.function_name, Access(f"logs:{action}", arn))
+        self.logs = self.logs and may
+        return self.logs
 
 
 def _launch(function: LambdaFunction, log_stream: str) -> Launch:
@@ -182,6 +214,7 @@ def _variables(
 
     Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
+    key = _lent_key(function)
     return {
         **base_environment(),
         "HOME": str(scratch),
@@ -189,9 +222,9 @@ def _variables(
         "TZ": ":UTC",
         "_HANDLER": str(function.handler),
         "_X_AMZN_TRACE_ID": "Root=1-00000000-000000000000000000000000;Sampled=0",
-        "AWS_ACCESS_KEY_ID": access_key_id(function.account_id),
-        "AWS_SECRET_ACCESS_KEY": settings.current().secret_access_key,
-        "AWS_SESSION_TOKEN": "local",
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_SESSION_TOKEN": key.session_token,
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
         "AWS_ENDPOINT_URL": settings.current().endpoint,
@@ -210,6 +243,12 @@ def _variables(
     }
 
 
+def _lent_key(function: LambdaFunction) -> AccessKey:
+    """The key of the function's role. Raises: DeniedError in strict mode when the role does not trust Lambda."""
+    taker = Taker("lambda.amazonaws.com", function.account_id, function.function_arn)
+    return handover.key(str(function.role), function.function_name, taker)
+
+
 def _log_group(function: LambdaFunction) -> str:
     return str((function.logging_config or {}).get("LogGroup") or f"/aws/lambda/{function.function_name}")
 
@@ -221,6 +260,7 @@ def _version_of(function: LambdaFunction) -> str:
         function.code_sha_256,
         [layer["Arn"] for layer in function.layers],
         function.handler,
+        str(function.role),
         function.environment_vars,
         function.memory_size,
         function.logging_config,
@@ -333,3 +373,20 @@ REPLACEMENTS: list[Replacement] = [
         why="moto appends a second configuration and goes on reading the first",
     ),
 ]
+
+KEPT = {"lambda": (asynchronous.accepted, asynchronous.restore)}
+"""Events that were accepted and not had yet."""
+
+
+def resume() -> None:
+    """Run what was accepted before the cloud was killed."""
+    asynchronous.resume(_function_of, run)
+
+
+def _function_of(accepted: asynchronous.Accepted) -> LambdaFunction | None:
+    backend = lambda_backends[accepted.account][accepted.region]
+    try:
+        found: LambdaFunction = backend.get_function(accepted.function_arn)
+    except LambdaClientError:
+        return None
+    return found

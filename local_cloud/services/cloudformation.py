@@ -1,9 +1,9 @@
-"""CloudFormation's API on this cloud's own engine; operations that it does not have are refused by name."""
+"""CloudFormation's API on this cloud's own engine."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from moto.cloudformation.exceptions import CloudFormationError, ValidationError
@@ -19,12 +19,10 @@ from local_cloud.cloudformation.descriptions import (
     shown_stack,
     template_summary,
 )
-from local_cloud.cloudformation.engine import delete_stack as delete_resources
 from local_cloud.cloudformation.errors import TemplateError
 from local_cloud.cloudformation.operations import (
     NO_CHANGES,
     STORE,
-    TYPES,
     MissingCapabilityError,
     has_changes,
     in_background,
@@ -33,7 +31,7 @@ from local_cloud.cloudformation.operations import (
     prepare,
     read_template,
 )
-from local_cloud.cloudformation.stacks import ChangeSet, Prepared, Stack
+from local_cloud.cloudformation.stacks import ChangeSet, Pending, Prepared, Stack
 from local_cloud.cloudformation.templates import parse
 from local_cloud.replacements import Replacement
 
@@ -74,12 +72,7 @@ def create_stack(request: Request) -> ActionResult:
     stack.disable_rollback = _flag(request, "DisableRollback") or on_failure == "DO_NOTHING"
     stack.termination_protection = _flag(request, "EnableTerminationProtection")
     _add(stack)
-
-    def work() -> None:
-        if not operations.deploy(stack, prepared) and on_failure == "DELETE":
-            delete_resources(stack, TYPES)
-
-    in_background(stack, work)
+    in_background(stack, Pending(prepared, delete_on_failure=on_failure == "DELETE"))
     return ActionResult({"StackId": context.stack_id})
 
 
@@ -91,7 +84,7 @@ def update_stack(request: Request) -> ActionResult:
     tags = _tags(request)
     if not has_changes(stack, prepared, tags):
         raise ValidationError(message=NO_CHANGES)
-    in_background(stack, lambda: _update(stack, prepared, tags))
+    in_background(stack, Pending(prepared, tags))
     return ActionResult({"StackId": stack.context.stack_id})
 
 
@@ -109,7 +102,7 @@ def delete_stack(request: Request) -> EmptyResult:
     for logical_id in retained:
         if logical_id in stack.resources:
             stack.resources[logical_id].keep_on_delete = True
-    in_background(stack, lambda: delete_resources(stack, TYPES))
+    in_background(stack, Pending())
     return EmptyResult()
 
 
@@ -183,7 +176,7 @@ def execute_change_set(request: Request) -> EmptyResult:
         raise _busy(stack)
     found.execution_status = "EXECUTE_COMPLETE"
     stack.disable_rollback = _flag(request, "DisableRollback")
-    in_background(stack, lambda: _update(stack, found.prepared, found.tags))
+    in_background(stack, Pending(found.prepared, found.tags))
     return EmptyResult()
 
 
@@ -293,14 +286,6 @@ def list_exports(request: Request) -> ActionResult:
     )
 
 
-def _update(stack: Stack, prepared: Prepared, tags: Mapping[str, str] | None) -> None:
-    before = stack.tags
-    if tags is not None:
-        stack.tags = dict(tags)
-    if not operations.deploy(stack, prepared):
-        stack.tags = before
-
-
 def _prepare(request: Request, context: Any, stack: Stack | None) -> Prepared:
     previous = stack.prepared if stack is not None else None
     given: dict[str, str] = {}
@@ -405,13 +390,6 @@ def _flag(request: Request, name: str) -> bool:
     return str(request._get_param(name, False)).lower() == "true"
 
 
-def _not_emulated(name: str) -> Callable[[Request], ActionResult]:
-    def refuse(_: Request) -> ActionResult:
-        raise ValidationError(message=f"CloudFormation {name} is not emulated")
-
-    return refuse
-
-
 _OPERATIONS: tuple[Callable[[Request], Any], ...] = (
     create_stack,
     update_stack,
@@ -432,13 +410,6 @@ _OPERATIONS: tuple[Callable[[Request], Any], ...] = (
     validate_template,
     list_exports,
 )
-_REFUSED = (
-    "create_stack_set",
-    "create_stack_instances",
-    "update_stack_set",
-    "delete_stack_set",
-    "set_stack_policy",
-)
 _RESPONSES = "moto.cloudformation.responses:CloudFormationResponse"
 
 
@@ -450,20 +421,24 @@ def _standing_in(operation: Callable[[Request], Any]) -> Replacement:
     )
 
 
-def _refusing_operation(name: str) -> Replacement:
-    return Replacement(
-        target=f"{_RESPONSES}.{name}",
-        build=lambda _: _not_emulated(name),
-        why="moto's own stacks must not come up beside this cloud's",
-    )
-
-
 REPLACEMENTS: list[Replacement] = [
     *(_standing_in(operation) for operation in _OPERATIONS),
-    *(_refusing_operation(name) for name in _REFUSED),
     Replacement(
         target=f"{_RESPONSES}.RESPONSE_KEY_PATH_TO_TRANSFORMER",
         build=lambda _: {},
         why="moto turns its models into replies with it; this cloud's replies are ready",
     ),
 ]
+
+KEPT = {"cloudformation": (STORE.kept, STORE.restore)}
+"""State that is in no backend: how it is read, and how what was written is put back."""
+
+
+def kept_spaces() -> set[str]:
+    """Where the answers are that no collection holds."""
+    return operations.answers()
+
+
+def resume() -> None:
+    """Carry out the operations that were under way when the cloud was killed."""
+    operations.resume_all()

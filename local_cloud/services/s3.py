@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-import secrets
+import re
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import flask
 from moto.iam.access_control import IAMPolicy, PermissionResult
-from moto.s3.models import FakeBucket
+from moto.s3 import notifications
+from moto.s3.models import FakeBucket, S3Backend
 
+from local_cloud.accounts import account_of
+from local_cloud.eventbridge import delivery, object_events
+from local_cloud.eventbridge.object_events import Caller, Change
+from local_cloud.eventbridge.outbox import Pending
 from local_cloud.replacements import Replacement
 from local_cloud.services import events
 
-_REASONS = {
-    "ObjectCreated:Put": "PutObject",
-    "ObjectCreated:Post": "POST Object",
-    "ObjectCreated:Copy": "CopyObject",
-    "ObjectCreated:CompleteMultipartUpload": "CompleteMultipartUpload",
-}
+_MARKER_CREATED = notifications.S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
+_REMOVED = notifications.S3NotificationEvent.OBJECT_REMOVED_DELETE_EVENT
+_SUBRESOURCES = {"s3:ObjectTagging:": "tagging", "s3:ObjectAcl:": "acl"}
+_KEY_ID = re.compile(r"Credential=([^/,\s]+)/")
+_muted = threading.local()
+"""`names`: beginnings of what moto tells in this thread now and must not, because it is told here, or is not true."""
 _KEY_LOCKS = tuple(threading.RLock() for _ in range(64))
-_sequence_lock = threading.Lock()
-_last_sequence = 0
 
 
 def _one_writer_a_key(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,54 +42,101 @@ def _one_writer_a_key(original: Callable[..., Any]) -> Callable[..., Any]:
     return operation
 
 
-def _send_event_bridge_message(_: Callable[..., None]) -> Callable[..., None]:
-    def send(account_id: str, bucket: FakeBucket, event_name: str, key: Any) -> None:
-        name = str(getattr(event_name, "value", event_name)).removeprefix("s3:")
-        described = _describe(name, bucket, key)
-        if described is None:
+def _send_event(_: Callable[..., None]) -> Callable[..., None]:
+    def send_event(account_id: str, event_name: str, bucket: Any, key: Any) -> None:
+        name = str(getattr(event_name, "value", event_name))
+        if bucket.notification_configuration is None or name.startswith(getattr(_muted, "names", ())):
             return
-        detail_type, reason = described
-        events.emit("aws.s3", detail_type, reason, [bucket.arn], account_id, bucket.region_name)
+        if not _is_asked_for(name):
+            return
+        change = Change.of(name.removeprefix("s3:"), bucket, key)
+        caller = _caller(account_id)
+        configuration = bucket.notification_configuration
+        for one in [*configuration.cloud_function, *configuration.queue, *configuration.topic]:
+            if one.matches(name, key.name):
+                _notify(one, change, caller, bucket)
+        described = object_events.event_detail(change, caller)
+        if configuration.event_bridge is not None and described is not None:
+            events.emit("aws.s3", *described, [bucket.arn], account_id, bucket.region_name)
 
-    return send
-
-
-def _describe(name: str, bucket: FakeBucket, key: Any) -> tuple[str, dict[str, Any]] | None:
-    """Detail type and detail of an object's event; None for what this cloud sends no event for.
-
-    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
-    """
-    shown: dict[str, Any] = {"key": key.name}
-    detail: dict[str, Any] = {
-        "version": "0",
-        "bucket": {"name": bucket.name},
-        "object": shown,
-        "request-id": secrets.token_hex(8).upper(),
-        "requester": bucket.account_id,
-        "source-ip-address": "127.0.0.1",
-    }
-    if name in _REASONS:
-        shown |= {"size": key.size, "etag": key.etag.strip('"')}
-        detail["reason"] = _REASONS[name]
-        detail_type = "Object Created"
-    elif name.startswith("ObjectRemoved:"):
-        detail["reason"] = "DeleteObject"
-        detail["deletion-type"] = "Permanently Deleted"  # moto tells nothing when it sets a delete marker
-        detail_type = "Object Deleted"
-    else:
-        return None
-    if bucket.is_versioned:
-        shown["version-id"] = key.version_id
-    shown["sequencer"] = _next_sequencer()
-    return detail_type, detail
+    return send_event
 
 
-def _next_sequencer() -> str:
-    """Sixteen or more hexadecimal digits that grow with every event, as S3's do for one key."""
-    global _last_sequence
-    with _sequence_lock:
-        _last_sequence = max(_last_sequence + 1, time.time_ns())
-        return f"{_last_sequence:018X}"
+def _is_asked_for(name: str) -> bool:
+    """Whether a request is about the tags or the ACL that it changes: those that come with a put are no change."""
+    resource = next((one for prefix, one in _SUBRESOURCES.items() if name.startswith(prefix)), None)
+    return resource is None or not flask.has_request_context() or resource in flask.request.args
+
+
+def _caller(account_id: str) -> Caller:
+    """Who sent the request that this thread works on."""
+    if not flask.has_request_context():
+        return Caller(account_id, "127.0.0.1")
+    match = _KEY_ID.search(flask.request.headers.get("Authorization", ""))
+    return Caller((account_of(match[1]) if match else None) or account_id, flask.request.remote_addr or "127.0.0.1")
+
+
+def _notify(notification: Any, change: Change, caller: Caller, bucket: FakeBucket) -> None:
+    """Tell a queue, topic or function that the bucket's configuration names."""
+    region, owner, now = bucket.region_name, bucket.account_id, delivery.now()
+    delivery.deliver(
+        Pending(
+            source_arn=bucket.arn,
+            target={"Arn": notification.arn},
+            payload=json.dumps(object_events.record(change, caller, region, notification.id, owner)),
+            account=owner,
+            region=region,
+            event_id=change.request_id,
+            accepted_at=now,
+            due_at=now,
+            subject="Amazon S3 Notification" if ":sns:" in notification.arn else None,
+        )
+    )
+
+
+def _delete_object(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Tell of delete markers, and of every version that goes: moto tells of the last one only."""
+
+    def delete_object(
+        self: S3Backend, bucket_name: str, key_name: str, version_id: str | None = None, bypass: bool = False
+    ) -> Any:
+        bucket = self.get_bucket(bucket_name)
+        if not bucket.is_versioned:
+            return original(self, bucket_name, key_name, version_id, bypass)
+        before = _versions(bucket, key_name)
+        with _mute("s3:ObjectRemoved:"):
+            answer = original(self, bucket_name, key_name, version_id, bypass)
+        after = _versions(bucket, key_name)
+        for one in after.keys() - before.keys():
+            notifications.send_event(self.account_id, _MARKER_CREATED, bucket, after[one])
+        for one in before.keys() - after.keys():
+            notifications.send_event(self.account_id, _REMOVED, bucket, before[one])
+        return answer
+
+    return delete_object
+
+
+def _complete_multipart_upload(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A completed upload is told as that only; moto makes the object with a put, which it tells of too."""
+
+    def complete_multipart_upload(self: S3Backend, *args: Any, **kwargs: Any) -> Any:
+        with _mute("s3:ObjectCreated:Put", "s3:ObjectTagging:"):
+            return original(self, *args, **kwargs)
+
+    return complete_multipart_upload
+
+
+@contextlib.contextmanager
+def _mute(*names: str) -> Iterator[None]:
+    _muted.names = names
+    try:
+        yield
+    finally:
+        _muted.names = ()
+
+
+def _versions(bucket: FakeBucket, key_name: str) -> dict[str, Any]:
+    return {str(one.version_id): one for one in bucket.keys.getlist(key_name, [])}
 
 
 def _get_permission(_: Callable[..., Any]) -> Callable[..., PermissionResult]:
@@ -117,7 +168,31 @@ def _condition_holds(condition: dict[str, dict[str, Any]]) -> bool:
     return True
 
 
+def _encrypted_by_default(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Since 2023 S3 encrypts every object whose bucket says nothing with keys of its own.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+    """
+
+    def change(self: Any, bucket_name: str, *args: Any, **kwargs: Any) -> Any:
+        answer = original(self, bucket_name, *args, **kwargs)
+        bucket = self.get_bucket(bucket_name)
+        if not bucket.encryption:
+            bucket.encryption = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
+        return answer
+
+    return change
+
+
 REPLACEMENTS: list[Replacement] = [
+    *(
+        Replacement(
+            target=f"moto.s3.models:S3Backend.{operation}",
+            build=_encrypted_by_default,
+            why="a bucket without settings has no encryption, and answers lack ServerSideEncryption",
+        )
+        for operation in ("create_bucket", "delete_bucket_encryption")
+    ),
     Replacement(
         target="moto.s3.models:FakeBucket.get_permission",
         build=_get_permission,
@@ -132,8 +207,19 @@ REPLACEMENTS: list[Replacement] = [
         for operation in ("put_object", "copy_object", "_key_response_post", "delete_object")
     ),
     Replacement(
-        target="moto.s3.notifications:_send_event_bridge_message",
-        build=_send_event_bridge_message,
-        why="moto's event has a constant sequencer, eTag for etag, no PutObject reason, and hides its errors",
+        target="moto.s3.notifications:send_event",
+        build=_send_event,
+        why="moto's event has a constant sequencer, eTag for etag, no PutObject reason; it sends in the caller's "
+        "thread, once, and hides its errors",
+    ),
+    Replacement(
+        target="moto.s3.models:S3Backend.complete_multipart_upload",
+        build=_complete_multipart_upload,
+        why="moto tells of a completed upload twice, once as a put",
+    ),
+    Replacement(
+        target="moto.s3.models:S3Backend.delete_object",
+        build=_delete_object,
+        why="moto tells nothing of a delete marker, and of a version only when it was the last one",
     ),
 ]

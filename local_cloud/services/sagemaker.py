@@ -1,4 +1,4 @@
-"""SageMaker: models, transform jobs that run, and the registry. Training and processing jobs are refused.
+"""SageMaker: models, transform jobs that run, and the registry.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/
 """
@@ -11,8 +11,10 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException, ResourceNotFound
+from moto.sagemaker.models import sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
+from local_cloud.durability import commits
 from local_cloud.replacements import Replacement
 from local_cloud.sagemaker import registry
 from local_cloud.sagemaker.transform import TransformJob, TransformParameterError
@@ -56,7 +58,8 @@ class CompletedSageMakerResponse(SageMakerResponse):
         # setdefault makes the name's check and its reservation one step.
         if backend.transform_jobs.setdefault(name, job) is not job:
             raise ResourceInUseException(f"Job name must be unique in an account and Region: {job.arn} exists")
-        job.start()
+        job.tell()
+        commits.afterwards(job.start)
         return ActionResult({"TransformJobArn": job.arn})
 
     def stop_transform_job(self) -> ActionResult:
@@ -67,27 +70,11 @@ class CompletedSageMakerResponse(SageMakerResponse):
         job.stop()
         return ActionResult({})
 
-    def create_training_job(self) -> ActionResult:
-        raise _not_run("CreateTrainingJob")
-
-    def create_processing_job(self) -> ActionResult:
-        raise _not_run("CreateProcessingJob")
-
-    def create_hyper_parameter_tuning_job(self) -> ActionResult:
-        raise _not_run("CreateHyperParameterTuningJob")
-
-    def create_endpoint(self) -> ActionResult:
-        raise _not_run("CreateEndpoint")
-
     def _refuse(self, operation: str, names: tuple[str, ...]) -> None:
         given = json.loads(self.body)
         for name in names:
             if given.get(name):
                 raise AWSValidationException(f"sagemaker:{operation}: {name} is not emulated")
-
-
-def _not_run(operation: str) -> AWSValidationException:
-    return AWSValidationException(f"sagemaker:{operation} is not emulated: nothing would run")
 
 
 def _dispatch(original: dict[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
@@ -98,7 +85,14 @@ REPLACEMENTS: list[Replacement] = [
     Replacement(
         target="moto.sagemaker.urls:url_paths",
         build=_dispatch,
-        why="transform, training and processing jobs are Completed at once and run nothing",
+        why="transform jobs are Completed at once and run nothing",
     ),
     *registry.REPLACEMENTS,
 ]
+
+
+def resume() -> None:
+    """Carry on with the transform jobs that were under way when the cloud was killed."""
+    for _, _, backend in sagemaker_backends.iter_backends():
+        for job in list(backend.transform_jobs.values()):
+            job.go_on()

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+import datetime
+import itertools
+import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.core.exceptions import AWSError
@@ -16,9 +19,10 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local_cloud.replacements import Replacement
-from local_cloud.stepfunctions import executions
+from local_cloud.stepfunctions import executions, history, limits, single_state, validation
 
 _HISTORY_PAGE = 100
+_DIAGNOSTICS = 100
 _HISTORY_PAGE_LARGEST = 1000
 
 
@@ -27,8 +31,20 @@ class InvalidNextTokenError(AWSError):
     STATUS = 400
 
 
+class ValidationError(AWSError):
+    """A request that AWS refuses, too."""
+
+    TYPE = "ValidationException"
+    STATUS = 400
+
+
 class NotEmulatedError(AWSError):
     TYPE = "ValidationException"
+    STATUS = 400
+
+
+class InvalidExecutionInputError(AWSError):
+    TYPE = "InvalidExecutionInput"
     STATUS = 400
 
 
@@ -36,6 +52,7 @@ class CompletedStepFunctionsResponse(StepFunctionResponse):
     """moto's handler with the answers that AWS gives."""
 
     def start_execution(self) -> ActionResult:
+        _check_size(self._get_param("input"))
         execution = self.stepfunction_backend.start_execution(
             self._get_param("stateMachineArn"),
             self._get_param("name"),
@@ -59,30 +76,63 @@ class CompletedStepFunctionsResponse(StepFunctionResponse):
         if self._get_param("mapRunArn"):
             raise NotEmulatedError("states:ListExecutions is not emulated with mapRunArn")
         machine = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
-        found = [
+        found = (
             execution
-            for execution in sorted(machine.executions, key=lambda e: e.start_date, reverse=True)
+            for execution in reversed(list(machine.executions))  # they are in the order of their starts
             if (not status or execution.exec_status.value == status)
             and (not redrive or (executions.redrive_count(execution) > 0) == (redrive == "REDRIVEN"))
-        ]
+        )
         page, token = self._page(found, _HISTORY_PAGE)
         return ActionResult({"executions": [_list_item(execution) for execution in page], "nextToken": token})
 
-    def get_execution_history(self) -> ActionResult:
+    def get_execution_history(self) -> tuple[int, dict[str, str], str]:
+        """A page of events as the JSON that goes out: moto's serialiser takes a second for 1,000 events."""
         execution = self._execution()
-        events = execution.to_history_output()["events"] if execution.exec_worker else []
-        if self._get_param("reverseOrder"):
-            events = events[::-1]
-        page, token = self._page(events, _HISTORY_PAGE)
+        size, first = self._size(_HISTORY_PAGE), _offset(self._get_param("nextToken"))
+        page = history.read(execution, first, size + 1, backwards=bool(self._get_param("reverseOrder")))
+        token = _token(first + size) if len(page) > size else None
+        page = page[:size]
         if self._get_param("includeExecutionData") is False:
             page = [_without_data(event) for event in page]
-        return ActionResult({"events": page, "nextToken": token})
-
-    def start_sync_execution(self) -> ActionResult:
-        raise NotEmulatedError("states:StartSyncExecution is not emulated: use a STANDARD state machine")
+        following = {} if token is None else {"nextToken": token}
+        body = json.dumps({"events": [_event_shown(event) for event in page], **following})
+        return 200, {"Content-Type": "application/x-amz-json-1.0"}, body
 
     def test_state(self) -> ActionResult:
-        raise NotEmulatedError("states:TestState is not emulated")
+        unread = [name for name in ("context", "mock", "stateConfiguration") if self._get_param(name) is not None]
+        if unread:
+            raise NotEmulatedError(f"states:TestState is not emulated with {unread[0]}")
+        if self._get_param("inspectionLevel", if_none="INFO") != "INFO":
+            raise NotEmulatedError("states:TestState is emulated with the inspectionLevel INFO only")
+        given = self._get_param("input", if_none="{}")
+        _check_size(given)
+        return ActionResult(
+            single_state.run(
+                definition=self._get_param("definition"),
+                state_input=_json_of(given),
+                variables=_json_of(self._get_param("variables", if_none="{}")),
+                role_arn=self._get_param("roleArn"),
+                name=self._get_param("stateName"),
+                account=self.current_account,
+                region=self.region,
+            )
+        )
+
+    def validate_state_machine_definition(self) -> ActionResult:
+        found = validation.diagnose(self._get_param("definition"))
+        most = int(self._get_param("maxResults") or _DIAGNOSTICS)
+        return ActionResult(
+            {
+                "result": "FAIL" if found else "OK",
+                "diagnostics": [diagnostic.shown() for diagnostic in found[:most]],
+                "truncated": len(found) > most,
+            }
+        )
+
+    def update_map_run(self) -> ActionResult:
+        if self._get_param("maxConcurrency") is not None:
+            raise NotEmulatedError("states:UpdateMapRun is not emulated with maxConcurrency")
+        return super().update_map_run()
 
     def send_task_failure(self) -> ActionResult:
         self.stepfunction_backend.send_task_failure(
@@ -93,11 +143,29 @@ class CompletedStepFunctionsResponse(StepFunctionResponse):
     def _execution(self) -> Any:
         return self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
 
-    def _page(self, items: list[Any], default: int) -> tuple[list[Any], str | None]:
-        size = min(int(self._get_param("maxResults") or default), _HISTORY_PAGE_LARGEST)
+    def _page(self, items: Iterable[Any], default: int) -> tuple[list[Any], str | None]:
+        size = self._size(default)
         start = _offset(self._get_param("nextToken"))
-        following = start + size
-        return items[start:following], _token(following) if following < len(items) else None
+        page = list(itertools.islice(items, start, start + size + 1))
+        return page[:size], _token(start + size) if len(page) > size else None
+
+    def _size(self, default: int) -> int:
+        return min(int(self._get_param("maxResults") or default), _HISTORY_PAGE_LARGEST)
+
+
+def _check_size(text: str | None) -> None:
+    if text is not None and len(text.encode()) > limits.PAYLOAD_BYTES:
+        raise ValidationError(
+            "1 validation error detected: Value at 'input' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {limits.PAYLOAD_BYTES}"
+        )
+
+
+def _json_of(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidExecutionInputError(f"Invalid State Machine Execution Input: '{error}'") from error
 
 
 def _token(offset: int) -> str:
@@ -126,6 +194,18 @@ def _list_item(execution: Any) -> dict[str, Any]:
     if execution.exec_status != ExecutionStatus.RUNNING:
         shown["stopDate"] = execution.stop_date
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def _event_shown(event: dict[str, Any]) -> dict[str, Any]:
+    """An event with its time as a number, and without details that it does not have."""
+    shown = {
+        key: {name: item for name, item in value.items() if item is not None} if isinstance(value, dict) else value
+        for key, value in event.items()
+        if value is not None
+    }
+    moment = event["timestamp"]
+    moment = datetime.datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return {**shown, "timestamp": moment.timestamp()}
 
 
 def _without_data(event: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 
 from __future__ import annotations
 
-import copy
 import datetime
 import functools
 import logging
@@ -14,20 +13,20 @@ import re
 import threading
 import uuid
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from moto.core.exceptions import AWSError
 from moto.stepfunctions.exceptions import ExecutionDoesNotExist, InvalidName
 from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map import StateMap
-from moto.stepfunctions.parser.asl.component.state.exec.state_parallel.state_parallel import StateParallel
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
-from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
 from local_cloud import changes
+from local_cloud.durability import commits
 from local_cloud.replacements import Replacement
 from local_cloud.services import events
+from local_cloud.stepfunctions import kept, resuming, validation
 from local_cloud.stepfunctions.normalisation import iso
 
 _LOG = logging.getLogger(__name__)
@@ -43,13 +42,6 @@ class ExecutionNotRedrivableError(AWSError):
 
 class InvalidDefinitionError(AWSError):
     TYPE = "InvalidDefinition"
-    STATUS = 400
-
-
-class RedriveNotEmulatedError(AWSError):
-    """A redrive that AWS would do and this cloud cannot."""
-
-    TYPE = "ValidationException"
     STATUS = 400
 
 
@@ -104,7 +96,7 @@ def stop(execution: Any, error: str | None, cause: str | None) -> None:
         while execution.exec_status == ExecutionStatus.RUNNING:
             news.clear()
             # An execution that is only just being prepared has nothing yet that could be stopped: try again.
-            if execution.exec_worker is not None and execution.exec_worker.env is not None:
+            if execution.exec_worker and execution.exec_worker.env is not None:
                 execution.stop(stop_date=stop_date, error=error, cause=cause)
             if execution.exec_status == ExecutionStatus.RUNNING:
                 news.wait(0.05)
@@ -113,65 +105,34 @@ def stop(execution: Any, error: str | None, cause: str | None) -> None:
 def redrive(execution: Any) -> datetime.datetime:
     """Run an unsuccessful execution on from the state that failed, with that state's input and variables.
 
-    Raises: ExecutionNotRedrivableError as AWS does; RedriveNotEmulatedError for a failed Map or Parallel state.
+    Branches and items that had succeeded keep their outputs. Raises: ExecutionNotRedrivableError as AWS does.
     """
     status, reason = redrive_status(execution)
     if status != "REDRIVABLE":
         raise ExecutionNotRedrivableError(reason)
-    env = execution.exec_worker.env
-    point = env.__dict__["_resume_point"]
-    if isinstance(point.state, StateMap | StateParallel):
-        raise RedriveNotEmulatedError(
-            f"states:RedriveExecution is not emulated for a failed {type(point.state).__name__[5:]} state "
-            f"({point.state.name}): redrive the executions it started, or start a new execution"
-        )
     execution.redrives = redrive_count(execution) + 1
     execution.redrive_date = datetime.datetime.now(datetime.UTC)
     execution.error = execution.cause = execution.stop_date = None
     execution.exec_status = ExecutionStatus.RUNNING
+    kept.frames_of(execution).prepare_redrive()
+    kept.changed(execution)
     _emit(execution)
-    threading.Thread(target=_resume, args=(execution, env, point), daemon=True, name="redrive").start()
+    resuming.resume(execution, functools.partial(_tell_redrive, execution))
     return execution.redrive_date
 
 
-class _ResumePoint:
-    """The state a machine is about to enter, with what a redrive needs to enter it again."""
-
-    def __init__(self, state: Any, env: Any) -> None:
-        self.state = state
-        self.input = env.states.get_input()
-        self.variables = copy.deepcopy(env.variable_store._inner_scope)
-
-
-def _resume(execution: Any, old: Any, point: _ResumePoint) -> None:
-    worker = execution.exec_worker
-    program = worker._get_evaluation_entrypoint()
-    env = worker._get_evaluation_environment()
-    env.event_manager = old.event_manager
-    env.event_history_context = old.event_history_context
-    worker.env = env
+def _tell_redrive(execution: Any, env: Any) -> None:
     env.event_manager.add_event(
         context=env.event_history_context,
         event_type=HistoryEventType.ExecutionRedriven,
         event_details={"executionRedrivenEventDetails": {"redriveCount": execution.redrives}},
         update_source_event_id=False,
     )
-    env.states.context_object.context_object_data["Execution"].update(
-        RedriveCount=execution.redrives, RedriveTime=iso(execution.redrive_date)
-    )
-    env.states.reset(input_value=point.input)
-    for name, value in point.variables.items():
-        env.variable_store.set(name, value)
-    env.variable_store.reset_tracing()
-    env._resume_at = point.state.name
-    program.eval(env)
-    worker._execution_communication.terminated()
 
 
 def _enter_state(original: Callable[..., None]) -> Callable[..., None]:
     def evaluate_state(self: Any, env: Any) -> None:
-        if not env.is_frame():
-            env._resume_point = _ResumePoint(self, env)
+        resuming.enter(env, self.name)
         original(self, env)
 
     return evaluate_state
@@ -223,8 +184,9 @@ def _start(original: Callable[..., None]) -> Callable[..., None]:
     def start(self: Any) -> None:
         # Before the worker starts: a short execution ends before this thread goes on.
         self.exec_status = ExecutionStatus.RUNNING
+        kept.changed(self)
         _emit(self)
-        original(self)
+        commits.afterwards(functools.partial(original, self))
 
     return start
 
@@ -249,13 +211,23 @@ def _start_execution(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _describe_execution(self: Any, execution_arn: str) -> Any:
     self._validate_execution_arn(execution_arn)
-    machine_name = execution_arn.split(":")[6]
+    machine_name, _, name = execution_arn.split(":", 6)[6].partition(":")
     for machine in list(self.state_machines):
         if machine.name == machine_name:
-            for execution in list(machine.executions):
-                if execution.execution_arn == execution_arn:
-                    return execution
+            execution = machine.executions.named(name)
+            if execution is not None and execution.execution_arn == execution_arn:
+                return execution
     raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{execution_arn}'")
+
+
+def _of_that_name(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What becomes of a start under a name; only an execution of that name matters."""
+
+    def handle(self: Any, name: str, execution_input: str) -> Any:
+        found = self.executions.named(name)
+        return original(SimpleNamespace(executions=[] if found is None else [found]), name, execution_input)
+
+    return handle
 
 
 def _execution_details(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -270,7 +242,11 @@ def _execution_details(original: Callable[..., Any]) -> Callable[..., Any]:
 def _environment(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_evaluation_environment(self: Any) -> Any:
         env = original(self)
-        env.states.context_object.context_object_data["Execution"]["RedriveCount"] = 0
+        execution = self._execution_communication.execution
+        context = env.states.context_object.context_object_data["Execution"]
+        context["RedriveCount"] = redrive_count(execution)
+        if redrive_count(execution):
+            context["RedriveTime"] = iso(execution.redrive_date)
         return env
 
     return get_evaluation_environment
@@ -282,14 +258,10 @@ def _state_data(**fields: Any) -> dict[str, Any]:
 
 
 def _validate_definition(definition: str) -> None:
-    """Refuse what the parser refuses, under the name that AWS gives it."""
-    try:
-        AmazonStateLanguageParser.parse(definition)
-    except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise InvalidDefinitionError(
-            f"Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {reason}'"
-        ) from error
+    """Refuse what AWS refuses to create, in its words."""
+    reason = validation.refusal(definition)
+    if reason is not None:
+        raise InvalidDefinitionError(f"Invalid State Machine Definition: '{reason}'")
 
 
 def _parsed_once(original: Any) -> Any:
@@ -316,6 +288,11 @@ REPLACEMENTS: list[Replacement] = [
         target=f"{_BACKEND}.describe_execution",
         build=lambda _: _describe_execution,
         why="looks through every execution of every machine",
+    ),
+    Replacement(
+        target="moto.stepfunctions.models:StateMachine._handle_name_input_idempotency",
+        build=_of_that_name,
+        why="looks through every execution of a machine for each that starts",
     ),
     Replacement(
         target=f"{_EXECUTION}:BaseExecutionWorkerCommunication._reflect_execution_status",

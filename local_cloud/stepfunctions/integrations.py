@@ -19,6 +19,7 @@ from moto.stepfunctions.parser.asl.component.common.error_name.failure_event imp
     FailureEvent,
     FailureEventException,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.credentials import StateCredentials
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
     StateTaskServiceCallback,
@@ -27,12 +28,21 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task im
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
-from local_cloud import aws_clients
+from local_cloud import aws_clients, settings
+from local_cloud.authorization import handover
+from local_cloud.authorization.evaluation import DeniedError
+from local_cloud.authorization.handover import Taker
 from local_cloud.replacements import Replacement
+from local_cloud.stepfunctions import limits, service_errors
 from local_cloud.stepfunctions.normalisation import to_json_values
 
 _EXEC = "moto.stepfunctions.parser.asl.component.state.exec"
 _SERVICES = f"{_EXEC}.state_task.service"
+_PRINCIPAL = "states.amazonaws.com"
+_NOT_TRUSTED = (
+    f"Neither the global service principal {_PRINCIPAL}, nor the regional one is authorized to assume the provided "
+    "role."
+)
 _STOPPED = "The Step Functions execution that started this was stopped"
 
 _SDK_ERROR_NAMES = {
@@ -73,10 +83,39 @@ _SAGEMAKER_ACTIONS = {"createtransformjob", "createmodel", "addtags"}
 
 
 def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
-    """A client of this cloud in the account of the Task's role."""
+    """A client that speaks for the Task's role.
+
+    Raises: ClientError in strict mode when the role does not trust Step Functions.
+    """
     role_arn = getattr(state_credentials, "role_arn", None) or ""
-    account = role_arn.split(":")[4] if role_arn.count(":") >= 5 else None
-    return aws_clients.client(service, region, account or None)
+    account = role_arn.split(":")[4] if role_arn.count(":") >= 5 else ""
+    machine_arn = getattr(state_credentials, "machine_arn", "")
+    taker = Taker(_PRINCIPAL, account or settings.current().account_id, machine_arn)
+    try:
+        session = handover.take(role_arn, "states", taker)
+    except DeniedError as error:
+        refusal: Any = {"Code": "AccessDeniedException", "Message": f"{_NOT_TRUSTED} ({error})"}
+        metadata: Any = {"HTTPStatusCode": 400, "RequestId": "", "HTTPHeaders": {}, "RetryAttempts": 0, "HostId": ""}
+        raise ClientError({"Error": refusal, "ResponseMetadata": metadata}, "AssumeRole") from error
+    return aws_clients.client(service, region, account or None, session)
+
+
+def machine_credentials(env: Any) -> Any:
+    """What a machine's own work, outside of its Tasks, is done with: its role."""
+    return _of_machine(env, StateCredentials(role_arn=env.aws_execution_details.role_arn))
+
+
+def _of_machine(env: Any, credentials: Any) -> Any:
+    """Credentials that know for which machine the role is taken on: a role's trust may name it."""
+    credentials.machine_arn = env.states.context_object.context_object_data["StateMachine"]["Id"]
+    return credentials
+
+
+def _credentials(original: Callable[..., Any]) -> Callable[..., Any]:
+    def eval_state_credentials(self: Any, env: Any) -> Any:
+        return _of_machine(env, original(self, env))
+
+    return eval_state_credentials
 
 
 def _task_failed(task: Any, env: Any, error: str, cause: str) -> FailureEvent:
@@ -187,6 +226,7 @@ def _evaluate_arguments(self: Any, env: Any) -> dict[str, Any]:
     unsupported = sorted(set(arguments) - supported) if supported else []
     if unsupported:
         raise ValueError(f"The field '{unsupported[0]}' is not supported by {self.resource.resource_arn}")
+    limits.check_arguments(env, self.name, arguments)
     return arguments
 
 
@@ -255,8 +295,12 @@ def _only_client_errors(original: Callable[..., Any]) -> Callable[..., Any]:
     return from_error
 
 
-def _failed_entries_as_text(original: Callable[..., Any]) -> Callable[..., Any]:
+def _events_errors(original: Callable[..., Any]) -> Callable[..., Any]:
     def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        if isinstance(ex, ClientError):
+            error = ex.response["Error"]
+            name = service_errors.exception_class("events", error["Code"], "AmazonEventBridgeException")
+            return _task_failed(self, env, f"EventBridge.{name}", error["Message"])
         if isinstance(getattr(ex, "cause", None), dict):
             ex.cause = to_json_str(ex.cause)  # type: ignore[attr-defined]
         return original(self, env, ex)
@@ -299,6 +343,11 @@ REPLACEMENTS: list[Replacement] = [
         target=f"{_EXEC}.state_task.state_task_factory:state_task_service_for",
         build=_with_sagemaker,
         why="SageMaker jobs are unsupported: .sync returns at once",
+    ),
+    Replacement(
+        target=f"{_EXEC}.state_task.state_task:StateTask._eval_state_credentials",
+        build=_credentials,
+        why="does not say for which machine a role is taken on, which the role's trust may be bound to",
     ),
     Replacement(
         target=f"{_EXEC}.state_task.state_task:StateTask._eval_parameters",
@@ -350,16 +399,17 @@ REPLACEMENTS: list[Replacement] = [
         Replacement(
             target=f"{module}:CustomErrorName",
             build=lambda _: ErrorName,
-            why="an item or branch that failed with a States. error fails the whole machine with States.Runtime",
+            why="a States. error of an item, a branch or a Fail state fails the whole machine with States.Runtime",
         )
         for module in (
             f"{_EXEC}.state_map.iteration.iteration_worker",
             f"{_EXEC}.state_parallel.branches_decl",
+            "moto.stepfunctions.parser.asl.component.state.fail.state_fail",
         )
     ),
     Replacement(
         target=f"{_SERVICES}.state_task_service_events:StateTaskServiceEvents._from_error",
-        build=_failed_entries_as_text,
-        why="the cause of EventBridge.FailedEntry is an object where the API has text",
+        build=_events_errors,
+        why="a refused call ends as States.Runtime, which no Catch sees; FailedEntry's cause is an object, not text",
     ),
 ]

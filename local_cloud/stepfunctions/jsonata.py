@@ -19,25 +19,20 @@ from typing import Any
 from jsonata import Jsonata
 from jsonata.jexception import JException
 from jsonata.utils import Utils
-from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
-from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
-    FailureEvent,
-    FailureEventException,
-)
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
-    StatesErrorNameType,
-)
 from moto.stepfunctions.parser.asl.component.common.query_language import QueryLanguageMode
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from local_cloud.replacements import Replacement
+from local_cloud.stepfunctions import failures
 
 _HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
 
 class JsonataError(Exception):
     """An expression that could not be evaluated, or gave something that is not JSON."""
+
+
+class JsonataUnsupportedError(JsonataError):
+    """An expression that returned something that is not JSON: a function."""
 
 
 class JsonataUndefinedError(JsonataError):
@@ -61,6 +56,15 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     return _plain(result)
 
 
+def syntax_error(expression: str) -> str | None:
+    """What is wrong with an expression's syntax, None if it can be evaluated."""
+    try:
+        Jsonata(expression)
+    except (JException, LookupError, TypeError, ValueError, RecursionError) as error:
+        return str(error) or type(error).__name__
+    return None
+
+
 def _plain(value: Any) -> Any:
     """The library's lists, nulls and numbers as JSON ones."""
     if value is Utils.NULL_VALUE or value is None:
@@ -77,7 +81,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    raise JsonataError("returned an unsupported result type")
+    raise JsonataUnsupportedError("returned an unsupported result type")
 
 
 def _functions() -> dict[str, Any]:
@@ -144,27 +148,27 @@ def _evaluate_in(env: Any, expression: str, variables: Mapping[str, Any]) -> Any
         return evaluate(expression, variables)
     except JsonataUndefinedError:
         cause = f"The JSONata expression '{expression}' returned nothing (undefined)."
+    except JsonataUnsupportedError:
+        cause = f"The JSONata expression '{expression}' returned an unsupported result type."
     except JsonataError as error:
         cause = f"The JSONata expression '{expression}' threw an error during evaluation. {error}"
-    name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
-    failure = FailureEventException(
-        FailureEvent(
-            env=env,
-            error_name=name,
-            event_type=HistoryEventType.EvaluationFailed,
-            event_details=EventDetails(
-                evaluationFailedEventDetails=EvaluationFailedEventDetails(cause=cause, error=name.error_name)
-            ),
-        )
+    raise failures.evaluation_error(env, cause)
+
+
+def wrong_type(expression: str, field: str, wanted: str, value: Any) -> str:
+    """What Step Functions says of an expression whose value has another type than its field takes."""
+    shown = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return (
+        f"The JSONata expression '{expression}' specified for the field '{field}' returned an unexpected result type. "
+        f"Expected '{wanted}', but was '{_type_of(value)}' for value: {shown}"
     )
-    env.event_manager.add_event(
-        context=env.event_history_context,
-        event_type=HistoryEventType.EvaluationFailed,
-        event_details=EventDetails(evaluationFailedEventDetails=failure.get_evaluation_failed_event_details()),
-    )
-    # A Task's own error handling publishes the details of its failure once more: `waiting` leaves these out.
-    env.event_manager.__dict__.setdefault("_published", []).append(failure.failure_event.event_details)
-    raise failure
+
+
+def _type_of(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = ((bool, "boolean"), (int | float, "number"), (str, "string"), (list, "array"))
+    return next((name for kind, name in names if isinstance(value, kind)), "object")
 
 
 def _variables(env: Any) -> dict[str, Any]:

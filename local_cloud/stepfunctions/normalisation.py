@@ -18,7 +18,7 @@ from local_cloud.aws_clients import service_model
 from local_cloud.replacements import Replacement
 
 _SERVICE = "moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service"
-_SDK_NAMES = {
+SDK_NAMES = {
     "sfn": "stepfunctions",
     "states": "stepfunctions",
     "eventbridge": "events",
@@ -30,6 +30,11 @@ _SDK_NAMES = {
 def iso(moment: datetime.datetime) -> str:
     """A moment as Step Functions writes it: UTC with milliseconds and a Z."""
     return moment.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def now_iso() -> str:
+    """The present, as Step Functions writes it."""
+    return iso(datetime.datetime.now(datetime.UTC))
 
 
 def to_json_values(value: Any, *, dates_as_text: bool) -> Any:
@@ -130,7 +135,7 @@ REPLACEMENTS: list[Replacement] = [
     ),
     Replacement(
         target=f"{_SERVICE}:StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES",
-        build=lambda original: {**original, **_SDK_NAMES},
+        build=lambda original: {**original, **SDK_NAMES},
         why="some services are called otherwise in botocore",
     ),
 ]

@@ -23,10 +23,14 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded
 
 from local_cloud import changes
 from local_cloud.replacements import Replacement
+from local_cloud.stepfunctions import resuming, task_tokens
 
 _LOG = logging.getLogger(__name__)
-_LOOK_AGAIN_S = 2.0
-"""How long a `.sync` waits for an announcement before it looks by itself."""
+_LOOK_AGAIN_S = 60.0
+"""How long a `.sync` waits for an announcement before it looks by itself: announcements are not lost, and each of many
+waiting Tasks would be a request."""
+_POLL_S = 2.0
+"""How often it looks where nobody announces."""
 _LAST_EVENTS_S = 5.0
 """How long a machine that timed out waits for its states to write their last events."""
 
@@ -50,8 +54,10 @@ def _evaluate_with_timeout(self: Any, env: Any) -> None:
 
     Raises: EvalTimeoutError after TimeoutSeconds; whatever the work raises.
     """
+    resuming.raise_recorded_failure(env)
     self.timeout.eval(env=env)
     timeout_s: int = env.stack.pop()
+    task_tokens.issue(self, env)
     frame = env.open_frame()
     frame.states.reset(input_value=env.states.get_input())
     frame.stack = copy.deepcopy(env.stack)
@@ -106,7 +112,9 @@ def _evaluate_retrier(self: Any, env: Any) -> None:
         return
     for part in (self.interval_seconds, self.backoff_rate, self.max_delay_seconds, self.jitter_strategy):
         part.eval(env=env)
-    interrupted(env).wait(env.stack.pop())
+    pause_s = env.stack.pop()
+    if not resuming.has_tried_again(env):
+        interrupted(env).wait(pause_s)
     env.stack.append(RetrierOutcome.Executed)
 
 
@@ -119,13 +127,15 @@ def _evaluate_sync(
     heartbeat_endpoint: Any,  # noqa: ARG001
 ) -> Any:
     """Look whether the job is over when it is announced; cancel it if the execution ends before."""
-    with changes.listening(getattr(sync_resolver, "waits_for", None), interrupted(env)) as news:
+    waits_for = getattr(sync_resolver, "waits_for", None)
+    look_again_s = _POLL_S if waits_for is None else _LOOK_AGAIN_S
+    with changes.listening(waits_for, interrupted(env)) as news:
         while env.is_running():
             news.clear()
             result = sync_resolver()
             if result:
                 return result
-            news.wait(_LOOK_AGAIN_S)
+            news.wait(look_again_s)
     env.event_history_context.abandoned = True
     cancel: Callable[[], None] | None = getattr(sync_resolver, "cancel", None)
     # A Task that ran into its own TimeoutSeconds only ended: its Catch decides about the job.
@@ -137,11 +147,11 @@ def _evaluate_sync(
 
 def _evaluate_program(self: Any, env: Any) -> None:
     """Run the machine's states in a thread and wait for it, at most TimeoutSeconds of the machine."""
-    timeout_s = self.timeout_seconds.timeout_seconds if self.timeout_seconds else None
-    env.next_state_name = env.__dict__.pop("_resume_at", None) or self.start_at.start_at_name
+    timeout_s = self.timeout_seconds.timeout_seconds - resuming.elapsed_s(env) if self.timeout_seconds else None
+    env.next_state_name = resuming.begin(env) or self.start_at.start_at_name
     thread = threading.Thread(target=EvalComponent.eval, args=(self, env), daemon=True, name="machine")
     thread.start()
-    thread.join(timeout=timeout_s)
+    thread.join(timeout=None if timeout_s is None else max(0.0, timeout_s))
     if thread.is_alive():
         env.set_timed_out()
         thread.join(timeout=_LAST_EVENTS_S)
@@ -156,9 +166,9 @@ def _add_event(original: Callable[..., int]) -> Callable[..., int]:
         timestamp: Any = None,
         update_source_event_id: bool = True,
     ) -> int:
-        twice = any(details is event_details for details in self.__dict__.get("_published", ()))
-        if twice or getattr(context, "abandoned", False):
-            return context.last_published_event_id
+        if getattr(context, "abandoned", False):
+            last: int = context.last_published_event_id
+            return last
         return original(self, context, event_type, event_details, timestamp, update_source_event_id)
 
     return add_event
@@ -203,6 +213,6 @@ REPLACEMENTS: list[Replacement] = [
     Replacement(
         target="moto.stepfunctions.parser.asl.eval.event.event_manager:EventManager.add_event",
         build=_add_event,
-        why="a Task that timed out or was stopped writes TaskSucceeded afterwards; EvaluationFailed comes twice",
+        why="a Task that timed out or was stopped writes TaskSucceeded afterwards",
     ),
 ]

@@ -1,4 +1,4 @@
-"""What every state machine keeps to, whatever it does."""
+"""What every state machine keeps to, whatever it does. What can be read off its file is proved by `turbine check`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from samtranslator.yaml_helper import yaml_parse
+
+from turbine.domain import names
 
 ROOT = Path(__file__).parents[2]
 MACHINES = sorted((ROOT / "state_machines").glob("*.asl.yaml"))
@@ -23,17 +25,6 @@ def _states(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from _states(state["ItemProcessor"])
         for branch in state.get("Branches", []):
             yield from _states(branch)
-
-
-def _substitutions() -> dict[str, set[str]]:
-    """The names that the templates put into each definition file."""
-    found = {}
-    for template in (ROOT / "template.yaml", ROOT / "stacks/prediction.yaml"):
-        for resource in yaml_parse(template.read_text())["Resources"].values():
-            if resource["Type"] == "AWS::Serverless::StateMachine":
-                properties = resource["Properties"]
-                found[Path(properties["DefinitionUri"]).name] = set(properties["DefinitionSubstitutions"])
-    return found
 
 
 @pytest.mark.parametrize("path", MACHINES, ids=lambda path: path.stem)
@@ -51,32 +42,6 @@ def test_a_machine_can_be_read_and_never_waits_for_ever(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MACHINES, ids=lambda path: path.stem)
-def test_every_state_is_reached(path: Path) -> None:
-    def check(definition: dict[str, Any]) -> None:
-        reached, todo = set(), [definition["StartAt"]]
-        while todo:
-            name = todo.pop()
-            if name in reached:
-                continue
-            reached.add(name)
-            state = definition["States"][name]
-            branches = [*state.get("Choices", []), *state.get("Catch", [])]
-            todo += [branch["Next"] for branch in branches]
-            todo += [state[key] for key in ("Next", "Default") if key in state]
-            if "ItemProcessor" in state:
-                check(state["ItemProcessor"])
-        assert reached == set(definition["States"])
-
-    check(yaml.safe_load(path.read_text()))
-
-
-@pytest.mark.parametrize("path", MACHINES, ids=lambda path: path.stem)
-def test_every_substitution_is_given_and_used(path: Path) -> None:
-    used = set(re.findall(r"\$\{(\w+)\}", path.read_text()))
-    assert used == _substitutions()[path.name]
-
-
-@pytest.mark.parametrize("path", MACHINES, ids=lambda path: path.stem)
 def test_no_arn_but_an_integrations_own_and_no_yaml_alias(path: Path) -> None:
     text = path.read_text()
     for arn in re.findall(r"arn:[^\s\"']+", text):
@@ -87,7 +52,74 @@ def test_no_arn_but_an_integrations_own_and_no_yaml_alias(path: Path) -> None:
 def test_every_training_job_is_told_its_region() -> None:
     """AWS Batch tells a container nothing of it, and the CloudWatch client asks for one."""
     resources = yaml_parse((ROOT / "stacks/team.yaml").read_text())["Resources"]
-    one = resources["TrainingJob"]["Properties"]["ContainerProperties"]
+    for container in _containers(resources):
+        assert {"Name": "AWS_DEFAULT_REGION", "Value": {"Ref": "AWS::Region"}} in container["Environment"]
+
+
+def _containers(resources: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the three job definitions run."""
     (several,) = resources["MultiNodeTrainingJob"]["Properties"]["NodeProperties"]["NodeRangeProperties"]
-    for properties in (one, several["Container"]):
-        assert {"Name": "AWS_DEFAULT_REGION", "Value": {"Ref": "AWS::Region"}} in properties["Environment"]
+    single = [resources[name]["Properties"]["ContainerProperties"] for name in ("TrainingJob", "SpotTrainingJob")]
+    return [*single, several["Container"]]
+
+
+def test_the_job_definitions_differ_only_in_capacity_and_retries() -> None:
+    """A run goes from one to another, so what they run must be the same."""
+    resources = yaml_parse((ROOT / "stacks/team.yaml").read_text())["Resources"]
+    containers = _containers(resources)
+    for container in containers:
+        container["Environment"] = {
+            variable["Name"]: variable["Value"]
+            for variable in container["Environment"]
+            if variable["Name"] != "TURBINE_INTERRUPTIONS_PER_HOUR"
+        }
+    assert containers[0] == containers[1] == containers[2]
+    assert "TURBINE_TABLE" in containers[0]["Environment"]
+
+
+def test_only_lost_hosts_and_75_are_tried_again_and_never_by_batch_on_spot() -> None:
+    resources = yaml_parse((ROOT / "stacks/team.yaml").read_text())["Resources"]
+    last = [{"Action": "EXIT", name: "*"} for name in ("OnExitCode", "OnReason", "OnStatusReason")]
+    spot = resources["SpotTrainingJob"]["Properties"]["RetryStrategy"]
+    assert spot == {"Attempts": 1, "EvaluateOnExit": last}
+    for name in ("TrainingJob", "MultiNodeTrainingJob"):
+        assert resources[name]["Properties"]["RetryStrategy"]["EvaluateOnExit"] == [
+            {"Action": "RETRY", "OnStatusReason": "Host EC2*"},
+            {"Action": "RETRY", "OnExitCode": "75"},
+            *last,
+        ]
+
+
+def test_a_job_may_touch_its_teams_leases_and_nothing_else_of_the_table() -> None:
+    """Claims, decisions and champions lie in the same table: a job that could write them could promote itself."""
+    role = yaml_parse((ROOT / "stacks/team.yaml").read_text())["Resources"]["JobRole"]["Properties"]
+    (policy,) = role["Policies"]
+    (statement,) = [one for one in policy["PolicyDocument"]["Statement"] if "dynamodb" in str(one["Action"])]
+    assert statement["Action"] == "dynamodb:UpdateItem"
+    assert statement["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [{"Fn::Sub": "LEASE#${TeamName}-*"}]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+    # So that the prefix is one team's only.
+    assert not re.fullmatch(names.TEAM_PATTERN, "two-words")
+
+
+def test_a_job_may_list_its_teams_prefix_and_nothing_else_of_each_bucket() -> None:
+    """To tell a shard that is missing from one that it may not read, and to see whether its run is finished."""
+    role = yaml_parse((ROOT / "stacks/team.yaml").read_text())["Resources"]["JobRole"]["Properties"]
+    (policy,) = role["Policies"]
+    listing = [one for one in policy["PolicyDocument"]["Statement"] if one["Action"] == "s3:ListBucket"]
+    assert {one["Resource"]["Fn::Sub"].rpartition(":")[2]: one["Condition"] for one in listing} == {
+        "${DataBucketName}": {"StringLike": {"s3:prefix": {"Fn::Sub": "datasets/${TeamName}/*"}}},
+        "${ArtifactBucketName}": {"StringLike": {"s3:prefix": {"Fn::Sub": "runs/${TeamName}/*"}}},
+    }
+
+
+def test_all_submissions_of_a_run_fit_into_the_time_of_its_machine() -> None:
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    default = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()}
+    margin_s = template["Resources"]["RunMachine"]["Properties"]["DefinitionSubstitutions"]["MarginSeconds"]
+    spot_s = default["QueueSeconds"] + default["AttemptTimeoutSeconds"] + margin_s
+    on_demand_s = default["QueueSeconds"] + default["OnDemandAttempts"] * default["AttemptTimeoutSeconds"] + margin_s
+    run = yaml.safe_load((ROOT / "state_machines/run.asl.yaml").read_text())
+    assert default["SpotSubmissions"] * spot_s + on_demand_s < run["TimeoutSeconds"]

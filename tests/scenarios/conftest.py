@@ -19,17 +19,23 @@ import pytest
 from tests.scenarios.live_cloud import LiveCloud
 
 ROOT = Path(__file__).parents[2]
+STRICTNESS = {"TURBINE_LOCAL_STRICT": os.environ.get("TURBINE_TEST_STRICT", "1")}
+"""All scenarios run with IAM deciding what roles may do; `TURBINE_TEST_STRICT=0` leaves it out."""
 NEEDED = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
 
 
 @dataclass(frozen=True)
 class KeptDemo:
-    """What `turbine demo --json --keep` printed, and the cloud it left running."""
+    """What `turbine demo --json --keep` printed, and the cloud it left running.
+
+    `asked`: what was allowed and denied until then, of strict mode's ledger.
+    """
 
     cloud: LiveCloud
     printed: dict[str, Any]
     report: Path
     state_dir: Path
+    asked: list[dict[str, Any]]
 
     def runs(self, **wanted: Any) -> list[dict[str, Any]]:
         """The demo's runs whose fields equal `wanted`."""
@@ -56,13 +62,21 @@ def turbine(
     )
 
 
+def ledger(state_dir: Path) -> list[dict[str, Any]]:
+    """What strict mode was asked for in a state directory so far; nothing outside of strict mode."""
+    path = state_dir / "access.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDemo]:
     if "PYTEST_XDIST_WORKER" in os.environ:  # two workers with a demo each would fill the machine and share nothing
         assert "@scenarios" in os.environ["PYTEST_CURRENT_TEST"], "xdist does not keep the group together"
     state_dir = tmp_path_factory.mktemp("demo") / "state"
     report = state_dir.parent / "report.html"
-    done = turbine("demo", "--json", "--keep", "--state-dir", str(state_dir), "--report", str(report))
+    done = turbine(
+        *("demo", "--json", "--keep", "--state-dir", str(state_dir), "--report", str(report)), environment=STRICTNESS
+    )
     try:
         assert done.returncode == 0, done.stderr[-6000:]
         exports = turbine("local", "env", "--state-dir", str(state_dir)).stdout
@@ -73,7 +87,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDemo]:
         )
         environment = {name: value.strip("'\"") for name, value in environment.items()}
         assert environment.keys() >= set(NEEDED)
-        yield KeptDemo(LiveCloud(environment), json.loads(done.stdout), report, state_dir)
+        yield KeptDemo(LiveCloud(environment), json.loads(done.stdout), report, state_dir, ledger(state_dir))
     finally:
         turbine("local", "down", "--state-dir", str(state_dir))
 

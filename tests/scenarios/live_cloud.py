@@ -161,7 +161,16 @@ class LiveCloud:
         url = sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         pattern = {"source": ["turbine"], "detail-type": list(detail_types)}
-        events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+        rule_arn = events.put_rule(Name=name, EventPattern=json.dumps(pattern))["RuleArn"]
+        lets_in = {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [lets_in]})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
         events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
         heard: list[dict[str, Any]] = []
 

@@ -55,7 +55,7 @@ def clone_finished_run(
     """
     bucket = cloud.outputs["ArtifactBucketName"]
     source, target = f"runs/{team}/{run_id}/", f"runs/{team}/{clone_id}/"
-    files = ("run.json", "metrics.json", "evaluation.parquet", "model.tar.gz", "_SUCCESS")
+    files = ("run.json", "metrics.json", "evaluation.parquet", "model.tar.gz")
     model = ("model/model.safetensors", "model/config.json", "model/README.md")
     bodies = {name: cloud.read(f"s3://{bucket}/{source}{name}") for name in (*files, *model)}
 
@@ -69,14 +69,17 @@ def clone_finished_run(
         metrics["test"]["accuracy"] = time.time()  # more than the perfect clone before, should that be champion
     bodies["run.json"] = json.dumps(spec).encode()
     bodies["metrics.json"] = json.dumps(metrics).encode()
-    marker = json.loads(bodies["_SUCCESS"])
-    marker["files"]["metrics.json"] = {
-        "sha256": hashlib.sha256(bodies["metrics.json"]).hexdigest(),
-        "size_bytes": len(bodies["metrics.json"]),
+    versions = {name: cloud.put(f"{target}{name}", body, bucket) for name, body in bodies.items()}
+    marker = cloud.read_json(f"s3://{bucket}/{source}_SUCCESS")
+    marker["files"] = {
+        name: {
+            "sha256": hashlib.sha256(bodies[name]).hexdigest(),
+            "size_bytes": len(bodies[name]),
+            "version_id": versions[name],
+        }
+        for name in marker["files"]
     }
-    bodies["_SUCCESS"] = json.dumps(marker).encode()
-    for name, body in bodies.items():
-        cloud.put(f"{target}{name}", body, bucket)
+    cloud.put(f"{target}_SUCCESS", marker, bucket)
     if publish_metrics:
         publish(cloud, spec, metrics["published_at"], metrics["test"])
     return {

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
 
 import pytest
 
 from tests.scenarios.live_cloud import Item, LiveCloud, wait_for
 from tests.scenarios.manifests import clone_finished_run
+from tests.scenarios.training_jobs import jobs_of
 
 pytestmark = pytest.mark.xdist_group("scenarios")
-
-
-def _jobs(cloud: LiveCloud, run_id: str) -> list[dict[str, Any]]:
-    answer = cloud.client("batch").list_jobs(
-        jobQueue=cloud.outputs["JobQueueArn"], filters=[{"name": "JOB_NAME", "values": [run_id]}]
-    )
-    return list(answer["jobSummaryList"])
 
 
 def _reported(outcome: Item | None) -> Item:
@@ -39,14 +32,16 @@ def test_a_second_execution_of_a_live_run_starts_nothing_and_reports_nothing(clo
     assert outcome["execution_arn"] == first
     third = cloud.ended(cloud.start("RunMachineArn", machine_input, f"{run_id}-late"))
     assert json.loads(third["output"])["duplicate_of"] == first
-    assert len(_jobs(cloud, run_id)) == 1
+    assert len(jobs_of(cloud, run_id)) == 1
     assert _reported(cloud.item(f"RUN#{run_id}", "OUTCOME")) == _reported(outcome)
 
 
 def test_a_failed_run_stays_failed_when_its_event_comes_again(cloud: LiveCloud, botany: str) -> None:
     run_id = f"botany-fails-{uuid.uuid4().hex[:12]}"
     machine_input = clone_finished_run(cloud, "botany", botany, run_id, publish_metrics=True)
-    cloud.put(f"runs/botany/{run_id}/model.tar.gz", b"not what the marker says", cloud.outputs["ArtifactBucketName"])
+    marker = cloud.read_json(cloud.run_uri("botany", run_id, "_SUCCESS"))
+    marker["files"]["model.tar.gz"]["sha256"] = "0" * 64
+    cloud.put(f"runs/botany/{run_id}/_SUCCESS", marker, cloud.outputs["ArtifactBucketName"])
     assert cloud.ended(cloud.start("RunMachineArn", machine_input, run_id))["status"] == "FAILED"
     failed = cloud.outcome(run_id)
     assert (failed["status"], failed["error"]) == ("FAILED", "ArtifactCorruptError")

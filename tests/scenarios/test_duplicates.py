@@ -10,6 +10,7 @@ import pytest
 
 from tests.scenarios.live_cloud import LiveCloud, wait_for
 from tests.scenarios.manifests import run_id_of, winery
+from tests.scenarios.training_jobs import jobs_of
 
 pytestmark = pytest.mark.xdist_group("scenarios")
 
@@ -42,10 +43,7 @@ def test_one_manifest_version_delivered_ten_times_at_once_and_again_later_is_one
     assert late["status"] == "SUCCEEDED"
     run_id = run_id_of(cloud, key)
     assert [run["run_id"] for run in cloud.of_kind("run")].count(run_id) == 1
-    jobs = cloud.client("batch").list_jobs(
-        jobQueue=cloud.outputs["JobQueueArn"], filters=[{"name": "JOB_NAME", "values": [run_id]}]
-    )["jobSummaryList"]
-    assert len(jobs) == 1
+    assert len(jobs_of(cloud, run_id)) == 1
     machine = cloud.outputs["RunMachineArn"]
     pages = cloud.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=machine)
     assert [e["name"] for page in pages for e in page["executions"]].count(run_id) == 1

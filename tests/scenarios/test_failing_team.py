@@ -31,7 +31,7 @@ def test_a_bad_target_column_fails_one_run_and_the_others_finish(cloud: LiveClou
     assert sorted(outcome["status"] for outcome in outcomes.values()) == ["FAILED", *["SUCCEEDED"] * 3]
     failed = outcomes[failed_id]
     assert "no_such_column" in failed["log_tail"][-1]
-    assert failed["cause"]
+    assert failed["error"] == "TrainingDataError" and "no_such_column" in failed["cause"]
     assert event["detail"]["log_tail"] == failed["log_tail"]
     (parent,) = {record["training_execution_arn"] for record in records}
     assert cloud.ended(parent)["status"] == "SUCCEEDED"

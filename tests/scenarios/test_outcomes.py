@@ -6,6 +6,7 @@ import contextlib
 import json
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("scenarios")
 MACHINE = yaml.safe_load((ROOT / "state_machines/run.asl.yaml").read_text())
 TASKS = [name for name, state in MACHINE["States"].items() if state["Type"] == "Task"]
 # Those that a run stays in for long enough to be stopped in the middle of the real work.
-STATES = ["TrainOnOneNode", "PublishArtifacts", "CompareModels", "RegisterModel", "Promote"]
+STATES = ["TrainOnSpot", "PublishArtifacts", "CompareModels", "RegisterModel", "Promote"]
 
 
 def _stop_in(cloud: LiveCloud, arn: str, state: str) -> None:
@@ -30,8 +31,9 @@ def _stop_in(cloud: LiveCloud, arn: str, state: str) -> None:
 def test_a_stopped_execution_has_an_outcome(cloud: LiveCloud, botany: str, state: str) -> None:
     clone_id = f"botany-stop-{uuid.uuid4().hex[:12]}"
     machine_input = clone_finished_run(cloud, "botany", botany, clone_id, publish_metrics=True, perfect=True)
-    arn = cloud.start("RunMachineArn", machine_input, clone_id)
-    _stop_in(cloud, arn, state)
+    with _slow_promotion(cloud):
+        arn = cloud.start("RunMachineArn", machine_input, clone_id)
+        _stop_in(cloud, arn, state)
     outcome = cloud.outcome(clone_id)
     assert outcome["status"] == "ABORTED"
     assert f"stopped in {state}" in outcome["cause"]
@@ -52,11 +54,20 @@ def test_whatever_state_an_execution_ends_in_its_outcome_is_recorded(cloud: Live
 
 
 @contextlib.contextmanager
+def _slow_promotion(cloud: LiveCloud) -> Iterator[None]:
+    """While open, a promotion waits before it begins: it is a run's last step, and over before a test can stop it."""
+    machine = json.loads(_definition(cloud, "PromotionMachineArn"))
+    pause = {"Type": "Wait", "Seconds": 60, "Next": machine["StartAt"]}
+    with _deployed(
+        cloud, "PromotionMachineArn", machine | {"StartAt": "Pause", "States": {"Pause": pause, **machine["States"]}}
+    ):
+        yield
+
+
+@contextlib.contextmanager
 def _waiting_in(cloud: LiveCloud, state: str, timeout_s: int) -> Iterator[None]:
     """While open, the deployed machine starts at `state` and waits there."""
-    stepfunctions, machine = cloud.client("stepfunctions"), cloud.outputs["RunMachineArn"]
-    deployed = stepfunctions.describe_state_machine(stateMachineArn=machine)["definition"]
-    waiting = json.loads(deployed) | {"StartAt": state, "TimeoutSeconds": timeout_s}
+    waiting = json.loads(_definition(cloud, "RunMachineArn")) | {"StartAt": state, "TimeoutSeconds": timeout_s}
     states = waiting["States"]
     states[state] = {"Type": "Wait", "Seconds": 60, "Next": states[state]["Next"]}
     reached: set[str] = set()
@@ -69,8 +80,22 @@ def _waiting_in(cloud: LiveCloud, state: str, timeout_s: int) -> Iterator[None]:
             todo += [branch["Next"] for branch in (*there.get("Choices", []), *there.get("Catch", []))]
             todo += [there[key] for key in ("Next", "Default") if key in there]
     waiting["States"] = {name: there for name, there in states.items() if name in reached}
-    stepfunctions.update_state_machine(stateMachineArn=machine, definition=json.dumps(waiting))
+    with _deployed(cloud, "RunMachineArn", waiting):
+        yield
+
+
+def _definition(cloud: LiveCloud, output: str) -> str:
+    answer = cloud.client("stepfunctions").describe_state_machine(stateMachineArn=cloud.outputs[output])
+    return str(answer["definition"])
+
+
+@contextlib.contextmanager
+def _deployed(cloud: LiveCloud, output: str, definition: dict[str, Any]) -> Iterator[None]:
+    """While open, a machine has another definition."""
+    before = _definition(cloud, output)
+    named = {"stateMachineArn": cloud.outputs[output]}
+    cloud.client("stepfunctions").update_state_machine(**named, definition=json.dumps(definition))
     try:
         yield
     finally:
-        stepfunctions.update_state_machine(stateMachineArn=machine, definition=deployed)
+        cloud.client("stepfunctions").update_state_machine(**named, definition=before)

@@ -2,10 +2,16 @@
 
 from training.errors import BadConfigurationError
 from training.recipe import Recipe
-from training.recipes import image_classifier, tabular_classifier, tabular_regressor
+from training.recipes import image_classifier, sequence_classifier, tabular_classifier, tabular_regressor
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (image_classifier.RECIPE, tabular_classifier.RECIPE, tabular_regressor.RECIPE)
+    recipe.name: recipe
+    for recipe in (
+        image_classifier.RECIPE,
+        sequence_classifier.RECIPE,
+        tabular_classifier.RECIPE,
+        tabular_regressor.RECIPE,
+    )
 }
 
 

@@ -1,9 +1,11 @@
 """Classes from small square images: two convolutions and a linear head with cross-entropy.
 
-A row is an image's pixels, row by row; the side is the root of their number.
+A row is an image's pixels, row by row, and for colour images one colour after the other (c, h, w); the side is
+the root of their number in one colour.
 """
 
 import math
+from typing import Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -17,8 +19,11 @@ GROUPS = 4
 
 
 class ImageClassifierConfig(TrainingConfig):
-    """`channels` is the width of the first convolution; the second has twice that."""
+    """`image_channels` is 1 for grey, 3 for colour. `channels` is the width of the first convolution; the second
+    has twice that.
+    """
 
+    image_channels: Literal[1, 3] = 1
     channels: int = Field(default=16, ge=GROUPS, le=1024, multiple_of=GROUPS)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -32,17 +37,18 @@ def model(config: ImageClassifierConfig, pixel_count: int, class_count: int) -> 
 
     Raises: BadDataError when the pixels make no square.
     """
-    side = math.isqrt(pixel_count)
-    if side * side != pixel_count or side < 2:
+    colours = config.image_channels
+    side = math.isqrt(pixel_count // colours)
+    if colours * side * side != pixel_count or side < 2:
         raise BadDataError(
-            f"{pixel_count} feature columns make no square image",
-            "give one column a pixel, side times side of them",
+            f"{pixel_count} feature columns make no square image of {colours} channel{'s' if colours > 1 else ''}",
+            "give one column a pixel and channel, side times side of them for each of image_channels",
         )
     wide = 2 * config.channels
     pooled_side = -(-side // 2)
     return nn.Sequential(
-        nn.Unflatten(1, (1, side, side)),
-        nn.Conv2d(1, config.channels, kernel_size=3, padding=1),
+        nn.Unflatten(1, (colours, side, side)),
+        nn.Conv2d(colours, config.channels, kernel_size=3, padding=1),
         nn.GroupNorm(GROUPS, config.channels),
         nn.GELU(),
         nn.Conv2d(config.channels, wide, kernel_size=3, padding=1, stride=2),

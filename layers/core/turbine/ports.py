@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from turbine.domain.job_end import Job
 from turbine.domain.metrics import Point
 from turbine.domain.registry import Approval, Package, PackageRequest
 from turbine.domain.uri import S3Uri
@@ -14,7 +15,7 @@ Item = dict[str, Any]
 
 
 class ObjectInfo(NamedTuple):
-    """An object as a listing shows it; `etag` without quotes, `version_id` only where versions are listed."""
+    """An object without its bytes; `etag` without quotes, no `version_id` in a plain listing."""
 
     key: str
     size_bytes: int
@@ -33,8 +34,8 @@ class ObjectStore(Protocol):
         """An object of any size, in chunks."""
         ...
 
-    def size(self, place: S3Uri, version_id: str | None = None) -> int:
-        """An object's size in bytes."""
+    def head(self, place: S3Uri, version_id: str | None = None) -> ObjectInfo:
+        """What an object, or one of its versions, is like."""
         ...
 
     def objects(self, place: S3Uri) -> Iterator[ObjectInfo]:
@@ -53,8 +54,8 @@ class ObjectStore(Protocol):
         """Write an object unless there is one; False when there is."""
         ...
 
-    def copy(self, source: S3Uri, target: S3Uri) -> None:
-        """Copy inside the store; no byte passes through the caller."""
+    def copy(self, source: S3Uri, target: S3Uri, version_id: str | None = None) -> None:
+        """Copy an object, or one of its versions, inside the store; no byte passes through the caller."""
         ...
 
 
@@ -162,6 +163,22 @@ class Executions(Protocol):
 
     def describe(self, execution_arn: str) -> Execution:
         """The execution as it is now. Raises: ExecutionMissingError."""
+        ...
+
+
+class Jobs(Protocol):
+    """AWS Batch jobs of the training queues."""
+
+    def find(self, job_id: str) -> Job | None:
+        """A job as it is now; None when Batch does not know it (any more: it forgets them after a week)."""
+        ...
+
+    def live(self, name: str) -> list[str]:
+        """The ids of the jobs of a name that have not ended, newest first."""
+        ...
+
+    def terminate(self, job_id: str, reason: str) -> None:
+        """End a job, whatever it is doing."""
         ...
 
 

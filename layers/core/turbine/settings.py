@@ -79,6 +79,16 @@ class RecordOutcomeSettings:
     event_bus_name: str
     outcome_topic_arn: str
     job_queue_arn: str
+    spot_queue_arn: str
+    job_log_group: str
+
+
+@dataclass(frozen=True)
+class JudgeTrainingSettings:
+    table_name: str
+    artifact_bucket: str
+    job_queue_arn: str
+    spot_queue_arn: str
     job_log_group: str
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from turbine.ports import DataVersioning
     from turbine.usecases.close_inference import CloseInference
     from turbine.usecases.compare_models import CompareModels
+    from turbine.usecases.judge_training import JudgeTraining
     from turbine.usecases.prepare_inference import PrepareInference
     from turbine.usecases.prepare_training import PrepareTraining
     from turbine.usecases.promote_model import PromoteModel
@@ -62,6 +63,25 @@ def publish_artifacts(versioning: DataVersioning) -> PublishArtifacts:
         versioning=versioning,
         bus=EventBridgeBus(given.event_bus_name),
         clock=now,
+    )
+
+
+@cache
+def judge_training() -> JudgeTraining:
+    from turbine.aws.batch import BatchJobLogs, BatchJobs
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.s3 import S3Store
+    from turbine.usecases.judge_training import JudgeTraining
+
+    given = settings.load(settings.JudgeTrainingSettings)
+    queues = [given.job_queue_arn, given.spot_queue_arn]
+    return JudgeTraining(
+        artifact_bucket=given.artifact_bucket,
+        spot_queue_arn=given.spot_queue_arn,
+        store=S3Store(),
+        table=DynamoTable(given.table_name),
+        jobs=BatchJobs(queues),
+        logs=BatchJobLogs(queues, given.job_log_group),
     )
 
 
@@ -179,7 +199,7 @@ def record_outcome() -> RecordOutcome:
     return RecordOutcome(
         table=DynamoTable(given.table_name),
         executions=StateMachineExecutions(),
-        logs=BatchJobLogs(given.job_queue_arn, given.job_log_group),
+        logs=BatchJobLogs([given.job_queue_arn, given.spot_queue_arn], given.job_log_group),
         bus=EventBridgeBus(given.event_bus_name),
         notifier=OutcomeTopic(given.outcome_topic_arn),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import hashlib
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,21 +36,23 @@ class Created:
 
 @dataclass(frozen=True)
 class Desired:
-    """One resource as the template wants it, all intrinsics resolved."""
+    """One resource as the template wants it, all intrinsics resolved. `token` is its stack operation's."""
 
     logical_id: str
     type_name: str
     properties: Mapping[str, Any]
     metadata: Mapping[str, Any]
     stack: StackContext
+    token: str
 
     def client(self, service: str) -> Any:
         """The client of a service in the stack's account and Region."""
         return client(service, self.stack.region, self.stack.account)
 
     def name(self, longest: int, *, lower: bool = False) -> str:
-        """A name of its own for a resource that the template gave none."""
-        suffix = "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(12))
+        """A name of its own for a resource that the template gave none: in one operation always the same."""
+        digest = hashlib.sha256(f"{self.token}.{self.logical_id}".encode()).digest()
+        suffix = "".join(_SUFFIX_LETTERS[byte % len(_SUFFIX_LETTERS)] for byte in digest[:12])
         stem = f"{self.stack.name}-{self.logical_id}"[: longest - len(suffix) - 1].rstrip("-")
         name = f"{stem}-{suffix}"
         return name.lower() if lower else name
@@ -80,6 +82,11 @@ class Resource:
 
     type_name: str
     replaces_on_update = True
+
+    def replaces(self, desired: Desired, before: Mapping[str, Any]) -> bool:
+        """Whether these changed properties need a new resource."""
+        del desired, before
+        return self.replaces_on_update
 
     def create(self, desired: Desired) -> Created:
         """Make the resource. Raises: ResourceError, ClientError, ParamValidationError."""

@@ -24,7 +24,6 @@ class ComputeEnvironment(Resource):
             "batch",
             "CreateComputeEnvironment",
             ComputeEnvironmentName=name,
-            ServiceRole=desired.properties.get("ServiceRole") or self._service_linked_role(desired),
             ReplaceComputeEnvironment=None,  # how CloudFormation updates, no parameter of Batch
         )
         arn = desired.client("batch").create_compute_environment(**request)["computeEnvironmentArn"]
@@ -47,19 +46,6 @@ class ComputeEnvironment(Resource):
         batch = desired.client("batch")
         batch.update_compute_environment(computeEnvironment=old.physical_id, state="DISABLED")
         batch.delete_compute_environment(computeEnvironment=old.physical_id)
-
-    @staticmethod
-    def _service_linked_role(desired: Desired) -> str:
-        """The role that AWS makes by itself for environments without one; moto asks for one.
-
-        Source: https://docs.aws.amazon.com/batch/latest/userguide/using-service-linked-roles.html
-        """
-        iam = desired.client("iam")
-        try:
-            role = iam.get_role(RoleName="AWSServiceRoleForBatch")["Role"]
-        except iam.exceptions.NoSuchEntityException:
-            role = iam.create_service_linked_role(AWSServiceName="batch.amazonaws.com")["Role"]
-        return str(role["Arn"])
 
 
 class JobQueue(Resource):
@@ -120,6 +106,35 @@ class SchedulingPolicy(Resource):
 
     def delete(self, desired: Desired, old: Created) -> None:
         desired.client("batch").delete_scheduling_policy(arn=old.physical_id)
+
+
+class ConsumableResource(Resource):
+    """Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-batch-consumableresource.html"""
+
+    type_name = "AWS::Batch::ConsumableResource"
+    replaces_on_update = False
+
+    def create(self, desired: Desired) -> Created:
+        name = str(desired.properties.get("ConsumableResourceName") or desired.name(128))
+        request = desired.request("batch", "CreateConsumableResource", ConsumableResourceName=name)
+        arn = desired.client("batch").create_consumable_resource(**request)["consumableResourceArn"]
+        return self._created(desired, arn)
+
+    def update(self, desired: Desired, old: Created, before: Mapping[str, Any]) -> Created:
+        refuse_changes(desired, before, "ConsumableResourceName", "ResourceType", "Tags")
+        desired.client("batch").update_consumable_resource(
+            consumableResource=old.physical_id, operation="SET", quantity=int(desired.properties["TotalQuantity"])
+        )
+        return self._created(desired, old.physical_id)
+
+    def delete(self, desired: Desired, old: Created) -> None:
+        desired.client("batch").delete_consumable_resource(consumableResource=old.physical_id)
+
+    @staticmethod
+    def _created(desired: Desired, arn: str) -> Created:
+        shown = desired.client("batch").describe_consumable_resource(consumableResource=arn)
+        counts = {"AvailableQuantity": "availableQuantity", "InUseQuantity": "inUseQuantity", "CreatedAt": "createdAt"}
+        return Created(arn, {"ConsumableResourceArn": arn, **{name: shown[key] for name, key in counts.items()}})
 
 
 class JobDefinition(Resource):
@@ -263,6 +278,7 @@ TYPES: tuple[Resource, ...] = (
     ComputeEnvironment(),
     JobQueue(),
     SchedulingPolicy(),
+    ConsumableResource(),
     JobDefinition(),
     Repository(),
     ModelPackageGroup(),

@@ -1,5 +1,5 @@
 # ruff: noqa: ARG002  every type has the same three methods
-"""SQS queues, SNS topics, and who may use them."""
+"""SQS queues, SNS topics, and who may use them; who may put events on a bus."""
 
 from __future__ import annotations
 
@@ -153,6 +153,9 @@ class TopicPolicy(Resource):
         """SNS has no way to take a policy away; nothing here reads it."""
 
 
+_UNSET = {"RawMessageDelivery": "false", "FilterPolicyScope": "MessageAttributes"}
+
+
 class Subscription(Resource):
     """Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-sns-subscription.html"""
 
@@ -173,8 +176,53 @@ class Subscription(Resource):
         )
         return Created(reply["SubscriptionArn"], {"Arn": reply["SubscriptionArn"]})
 
+    def replaces(self, desired: Desired, before: Mapping[str, Any]) -> bool:
+        """SNS knows a subscription by these: made again with the same ones, it is the old one."""
+        return any(before.get(name) != desired.properties.get(name) for name in ("TopicArn", "Protocol", "Endpoint"))
+
+    def update(self, desired: Desired, old: Created, before: Mapping[str, Any]) -> Created:
+        desired.only(*self._ATTRIBUTES, "TopicArn", "Protocol", "Endpoint")
+        for name in self._ATTRIBUTES:
+            if desired.properties.get(name) != before.get(name):
+                desired.client("sns").set_subscription_attributes(
+                    SubscriptionArn=old.physical_id,
+                    AttributeName=name,
+                    AttributeValue=_attribute_text(desired.properties.get(name, _UNSET.get(name, "{}"))),
+                )
+        return old
+
     def delete(self, desired: Desired, old: Created) -> None:
         desired.client("sns").unsubscribe(SubscriptionArn=old.physical_id)
 
 
-TYPES: tuple[Resource, ...] = (Queue(), QueuePolicy(), Topic(), TopicPolicy(), Subscription())
+class EventBusPolicy(Resource):
+    """One statement of a bus's policy.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-events-eventbuspolicy.html
+    """
+
+    type_name = "AWS::Events::EventBusPolicy"
+    replaces_on_update = False
+
+    def create(self, desired: Desired) -> Created:
+        given = desired.properties
+        desired.only("EventBusName", "StatementId", "Statement")
+        bus = str(given.get("EventBusName") or "default").rsplit("/", 1)[-1]
+        events = desired.client("events")
+        policy = json.loads(events.describe_event_bus(Name=bus).get("Policy") or '{"Statement": []}')
+        others = [one for one in policy["Statement"] if one["Sid"] != given["StatementId"]]
+        statement = {**given["Statement"], "Sid": given["StatementId"]}
+        document = {"Version": "2012-10-17", "Statement": [*others, statement]}
+        events.put_permission(EventBusName=bus, Policy=json.dumps(document))
+        return Created(f"{bus}|{given['StatementId']}")
+
+    def update(self, desired: Desired, old: Created, before: Mapping[str, Any]) -> Created:
+        refuse_changes(desired, before, "EventBusName", "StatementId")
+        return self.create(desired)
+
+    def delete(self, desired: Desired, old: Created) -> None:
+        bus, _, statement_id = old.physical_id.partition("|")
+        desired.client("events").remove_permission(EventBusName=bus, StatementId=statement_id)
+
+
+TYPES: tuple[Resource, ...] = (Queue(), QueuePolicy(), Topic(), TopicPolicy(), Subscription(), EventBusPolicy())

@@ -43,7 +43,7 @@ class LogGroup(Resource):
 
 
 class Alarm(Resource):
-    """An alarm is kept and shown; its state stays INSUFFICIENT_DATA unless SetAlarmState sets it."""
+    """Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudwatch-alarm.html"""
 
     type_name = "AWS::CloudWatch::Alarm"
     replaces_on_update = False

@@ -141,9 +141,9 @@ def _notifications(given: Mapping[str, Any], type_name: str) -> dict[str, Any]:
 
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     """CloudFormation's flat rule as the API's nested one."""
-    made: dict[str, Any] = {"Status": rule["Status"], "Filter": {"Prefix": rule.get("Prefix", "")}}
+    made: dict[str, Any] = {"Status": rule["Status"], "Filter": _lifecycle_filter(rule)}
     for key, value in rule.items():
-        if key in ("Status", "Prefix"):
+        if key in ("Status", *_FILTERS):
             continue
         if key == "Id":
             made["ID"] = value
@@ -161,6 +161,18 @@ def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
         else:
             raise UnsupportedPropertyError("AWS::S3::Bucket", f"LifecycleConfiguration.Rules[].{key}")
     return made
+
+
+_FILTERS = ("Prefix", "TagFilters", "ObjectSizeGreaterThan", "ObjectSizeLessThan")
+
+
+def _lifecycle_filter(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """One condition stands alone, several under And; a rule without any is for every object."""
+    tags = rule.get("TagFilters") or []
+    plain = {key: rule[key] for key in _FILTERS if key != "TagFilters" and key in rule}
+    if len(tags) + len(plain) > 1:
+        return {"And": {**plain, **({"Tags": tags} if tags else {})}}
+    return {"Tag": tags[0]} if tags else plain or {"Prefix": ""}
 
 
 def _cors_rule(rule: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ def probe(client: Callable[..., Any]) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def jobs(probe: ModuleType, client: Callable[..., Any]) -> probe_stack.Jobs:
-    return probe_stack.Jobs(client("batch"), client("logs"))
+    queues = [probe_stack.resource(client("cloudformation"), f"{kind}Queue") for kind in ("OnDemand", "Spot")]
+    return probe_stack.Jobs(client("batch"), client("logs"), *queues)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,80 @@ ROLE_ARN = "arn:aws:iam::123456789012:role/parity"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/parity-probe:latest"
 LIMIT_S = 60.0
 
-TEMPLATE = {
+USER_DATA = """MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="==BOUNDARY=="
+
+--==BOUNDARY==
+Content-Type: text/x-shellscript; charset="us-ascii"
+
+#!/bin/sh
+echo ECS_ENABLE_SPOT_INSTANCE_DRAINING=true >> /etc/ecs/ecs.config
+echo ECS_CONTAINER_STOP_TIMEOUT=1s >> /etc/ecs/ecs.config
+
+--==BOUNDARY==--
+"""
+
+
+def _environment(kind: str, **more: Any) -> dict[str, Any]:
+    return {
+        "Type": "AWS::Batch::ComputeEnvironment",
+        "Properties": {
+            "Type": "MANAGED",
+            "State": "ENABLED",
+            "ReplaceComputeEnvironment": False,
+            "ComputeResources": {
+                "Type": kind,
+                "AllocationStrategy": "BEST_FIT_PROGRESSIVE" if kind == "EC2" else "SPOT_PRICE_CAPACITY_OPTIMIZED",
+                "MinvCpus": 0,
+                "MaxvCpus": 16,
+                "InstanceTypes": ["c7i.large"],
+                "InstanceRole": {"Fn::GetAtt": "Profile.Arn"},
+                "Subnets": [{"Ref": "Subnet"}],
+                "SecurityGroupIds": [{"Ref": "Group"}],
+                "Ec2Configuration": [{"ImageType": "ECS_AL2023"}],
+                **more,
+            },
+        },
+    }
+
+
+def _queue(environment: str) -> dict[str, Any]:
+    return {
+        "Type": "AWS::Batch::JobQueue",
+        "Properties": {
+            "State": "ENABLED",
+            "Priority": 1,
+            "ComputeEnvironmentOrder": [{"Order": 1, "ComputeEnvironment": {"Ref": environment}}],
+        },
+    }
+
+
+TEMPLATE: dict[str, Any] = {
     "Resources": {
+        "Network": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.9.0.0/16"}},
+        "Subnet": {
+            "Type": "AWS::EC2::Subnet",
+            "Properties": {"VpcId": {"Ref": "Network"}, "CidrBlock": "10.9.0.0/24"},
+        },
+        "Group": {
+            "Type": "AWS::EC2::SecurityGroup",
+            "Properties": {"GroupDescription": "hosts", "VpcId": {"Ref": "Network"}},
+        },
+        "Profile": {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": [{"Ref": "Role"}]}},
+        "Hosts": {
+            "Type": "AWS::EC2::LaunchTemplate",
+            "Properties": {"LaunchTemplateData": {"UserData": {"Fn::Base64": USER_DATA}}},
+        },
+        "OnDemand": _environment(
+            "EC2",
+            LaunchTemplate={
+                "LaunchTemplateId": {"Ref": "Hosts"},
+                "Version": {"Fn::GetAtt": "Hosts.LatestVersionNumber"},
+            },
+        ),
+        "Spot": _environment("SPOT"),
+        "OnDemandQueue": _queue("OnDemand"),
+        "SpotQueue": _queue("Spot"),
         "ProbeRepository": {
             "Type": "AWS::ECR::Repository",
             "Metadata": {"Dockerfile": "tests/parity/images/probe/Dockerfile", "DockerContext": "."},
@@ -36,6 +108,12 @@ def deploy(cloudformation: Any) -> None:
     )
 
 
+def resource(cloudformation: Any, logical_id: str) -> str:
+    """The physical id of a resource of the stack."""
+    found = cloudformation.describe_stack_resource(StackName="parity-probe", LogicalResourceId=logical_id)
+    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+
 def until(look: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
     """The first truthy answer of `look`.
 
@@ -52,25 +130,31 @@ def until(look: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
 class Jobs:
     """Batch as the tests use it: definitions of the probe image, jobs followed to their end."""
 
-    def __init__(self, batch: Any, logs: Any) -> None:
-        self.batch, self.logs = batch, logs
-        environment = batch.create_compute_environment(
+    def __init__(self, batch: Any, logs: Any, on_demand: str, spot: str) -> None:
+        """`on_demand` and `spot` are queues of managed environments; the queue of most tests has an unmanaged one."""
+        self.batch, self.logs, self.on_demand, self.spot = batch, logs, on_demand, spot
+        known = batch.describe_job_queues(jobQueues=["parity"])["jobQueues"]
+        self.queue = str(known[0]["jobQueueArn"]) if known else self._make_queue()
+
+    def _make_queue(self) -> str:
+        environment = self.batch.create_compute_environment(
             computeEnvironmentName="parity", type="UNMANAGED", state="ENABLED", serviceRole=ROLE_ARN
         )
-        self.queue = batch.create_job_queue(
+        made = self.batch.create_job_queue(
             jobQueueName="parity",
             state="ENABLED",
             priority=1,
             computeEnvironmentOrder=[{"order": 1, "computeEnvironment": environment["computeEnvironmentArn"]}],
-        )["jobQueueArn"]
+        )
+        return str(made["jobQueueArn"])
 
     @staticmethod
-    def container(*command: str, vcpus: str = "1") -> dict[str, Any]:
+    def container(*command: str, vcpus: str = "1", memory: str = "128") -> dict[str, Any]:
         """Container properties that run the probe."""
         return {
             "image": IMAGE,
             "command": list(command),
-            "resourceRequirements": [{"type": "VCPU", "value": vcpus}, {"type": "MEMORY", "value": "128"}],
+            "resourceRequirements": [{"type": "VCPU", "value": vcpus}, {"type": "MEMORY", "value": memory}],
             "environment": [{"name": "TEAM", "value": "of the definition"}],
         }
 
@@ -94,7 +178,19 @@ class Jobs:
 
     def submit(self, definition: str, name: str = "parity", **more: Any) -> str:
         """Submit a job and return its id."""
-        return str(self.batch.submit_job(jobName=name, jobQueue=self.queue, jobDefinition=definition, **more)["jobId"])
+        given = {"jobQueue": self.queue, **more}
+        return str(self.batch.submit_job(jobName=name, jobDefinition=definition, **given)["jobId"])
+
+    def running(self, definition: str, **more: Any) -> str:
+        """Submit a job and wait until it has written its first line."""
+        job_id = self.submit(definition, **more)
+        until(lambda: (stream := self.stream(job_id)) and self.log(stream))
+        return job_id
+
+    def stream(self, job_id: str) -> str:
+        """The stream of the last attempt (of its main node); empty before the first."""
+        attempts = self.job(job_id)["attempts"]
+        return str(attempts[-1]["container"]["logStreamName"]) if attempts else ""
 
     def job(self, job_id: str) -> dict[str, Any]:
         """The job as DescribeJobs shows it."""

@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "PREDICTION_BUCKET": PREDICTIONS,
     "EVENT_BUS_NAME": "default",
     "JOB_QUEUE_ARN": "queue",
+    "SPOT_QUEUE_ARN": "spot",
     "JOB_LOG_GROUP": "/turbine/jobs",
     "INFERENCE_IMAGE_URI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/turbine-inference:0.1.0",
     "TRAINING_IMAGE_URI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/turbine-training:0.1.0",
@@ -218,6 +219,12 @@ def test_an_outcome_is_recorded(account: None) -> None:
     key = {"pk": {"S": f"RUN#{RUN}"}, "sk": {"S": "OUTCOME"}}
     item = boto3.client("dynamodb").get_item(TableName="training", Key=key)["Item"]
     assert item["status"] == {"S": "SUCCEEDED"} and item["announced"] == {"BOOL": True}
+
+
+def test_training_that_has_a_result_is_judged_to_be_finished(account: None) -> None:
+    run = trained_run()
+    judged = invoke("judge_training", {**sample("judge_training"), **run})
+    assert judged == {"finished": True, "live_jobs": [], "submissions": 1, "spot_submissions": 1}
 
 
 def test_a_failed_inference_is_closed(account: None) -> None:

@@ -1,4 +1,4 @@
-"""The process: it ends with its parent and leaves nothing behind."""
+"""The process: it ends with its parent and leaves nothing behind, and its log is its own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from local_cloud import server, settings
 
 ROOT = Path(__file__).parents[3]
 LIMIT_S = 60
@@ -24,7 +31,8 @@ def wait_for(path: Path, *, there: bool) -> None:
 def test_the_cloud_holds_its_directory_and_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     command = [sys.executable, "-m", "local_cloud", "--state-dir", str(tmp_path), "--project-dir", str(ROOT)]
-    with (tmp_path / "cloud.log").open("wb") as log:
+    (tmp_path / "cloud.log").write_text("of an earlier cloud\n")
+    with (tmp_path / "cloud.log").open("ab") as log:
         cloud = subprocess.Popen(
             [*command, "--parent-pid", str(parent.pid)],
             cwd=ROOT,
@@ -34,9 +42,13 @@ def test_the_cloud_holds_its_directory_and_ends_when_its_parent_is_killed(tmp_pa
         )
     ready = tmp_path / "cloud.json"
     wait_for(ready, there=True)
-    second = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
+    with (tmp_path / "cloud.log").open("ab") as log:
+        second = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=log)
     assert second.returncode == 1
-    assert f"held by a running embedded cloud (process {cloud.pid})" in second.stderr.decode()
+    written = (tmp_path / "cloud.log").read_text()
+    assert f"held by a running embedded cloud (process {cloud.pid})" in written
+    assert "ready on" in written, "the second one left the first one's log alone"
+    assert "earlier" not in written
     said = json.loads(ready.read_text())
     assert said["pid"] == cloud.pid
     assert said["endpoint"] == f"http://127.0.0.1:{said['port']}"
@@ -44,3 +56,29 @@ def test_the_cloud_holds_its_directory_and_ends_when_its_parent_is_killed(tmp_pa
     parent.wait()
     assert cloud.wait(timeout=LIMIT_S) == 0
     assert not ready.exists()
+
+
+def test_nobody_is_served_before_what_was_under_way_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    done: list[str] = []
+    served = threading.Event()
+    services: Any = [
+        SimpleNamespace(start=lambda _: done.append("start"), resume=lambda: done.append("resume")),
+        SimpleNamespace(resume=lambda: done.append("resume"), settle=lambda: done.append("settle")),
+    ]
+    monkeypatch.setattr(server, "SERVICES", services)
+    monkeypatch.setattr(server.commits, "start", lambda: done.append("commit"))
+
+    def serve_forever() -> None:
+        done.append("serve")
+        served.set()
+
+    port: Any = SimpleNamespace(serve_forever=serve_forever)
+    server._begin(settings.CloudSettings(state_dir=tmp_path, project_dir=tmp_path, port=1), port)
+    assert served.wait(LIMIT_S)
+    assert done == ["start", "commit", "resume", "resume", "serve", "settle"]
+
+
+@pytest.mark.parametrize("written", ["", "half a line"])
+def test_a_port_that_was_not_written_whole_is_any(tmp_path: Path, written: str) -> None:
+    (tmp_path / server.PORT_FILE).write_text(written)
+    assert server._earlier_port(tmp_path) == 0

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -40,17 +41,23 @@ class Workbench:
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
-    def put_shard(self, table: pa.Table, name: str = "part-0.parquet") -> dict[str, Any]:
+    def put_shard(
+        self, table: pa.Table, name: str = "part-0.parquet", row_group_size: int | None = None
+    ) -> dict[str, Any]:
         buffer = io.BytesIO()
-        pq.write_table(table, buffer)
+        pq.write_table(table, buffer, row_group_size)
+        return self.put_object(name, buffer.getvalue())
+
+    def put_object(self, name: str, body: bytes) -> dict[str, Any]:
+        """A shard of any bytes."""
         key = f"datasets/winery/wine/v1/{name}"
-        answer = self.s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=buffer.getvalue())
+        answer = self.s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=body)
         return {
             "bucket": DATA_BUCKET,
             "key": key,
             "version_id": answer["VersionId"],
             "etag": answer["ETag"],
-            "size_bytes": len(buffer.getvalue()),
+            "size_bytes": len(body),
         }
 
     def put_run(
@@ -110,8 +117,10 @@ def one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def untouched_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The launcher changes the process it runs in: undone here."""
+def untouched_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The launcher changes the process it runs in: undone here. Shards and checkpoints are in a folder of the test."""
+    monkeypatch.setenv("TURBINE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("TURBINE_SCRATCH_DIR", str(tmp_path / "scratch"))
     for name in ("OMP_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
         monkeypatch.delenv(name)

@@ -16,7 +16,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from training import launcher
-from training.gang import launch_gang, rendezvous_port
+from training.errors import WorkerFailedError, follows_from_another
+from training.interruption import Interruption
+from training.launch.gang import Gang
+from training.launch.rendezvous import Node
 
 BATCH_JOBS = Path(__file__).parents[3] / "batch_jobs"
 CREDENTIALS = {
@@ -50,6 +53,7 @@ def start(spec_uri: str, **variables: str) -> "subprocess.Popen[str]":
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(BATCH_JOBS),
         "AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"],
+        "AWS_EC2_METADATA_DISABLED": "true",
         launcher.SPEC_VARIABLE: spec_uri,
         **CREDENTIALS,
         **variables,
@@ -82,6 +86,7 @@ def test_two_nodes_train_the_same_model_as_one_process(
         "data_loaded",
         "epoch",
         "epoch",
+        "checkpoint",
         "evaluated",
         "finished",
     ]
@@ -96,27 +101,6 @@ def test_two_nodes_train_the_same_model_as_one_process(
     for shared, single in zip(together["epochs"], alone["epochs"], strict=True):
         assert shared["train_loss"] == pytest.approx(single["train_loss"], rel=1e-6)
         assert shared["validation_loss"] == pytest.approx(single["validation_loss"], rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("endings", "exit_code"),
-    [
-        (["exit(0)", "exit(0)"], 0),
-        (["exit(65)", "exit(65)"], 65),
-        (["exit(78)", "exit(0)"], 78),
-        (["kill(getpid(), 9)", "exit(0)"], 137),
-    ],
-)
-def test_the_gang_ends_with_its_workers_code(
-    endings: list[str], exit_code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Real processes that torch starts, of a job that does nothing but end: they need not import torch."""
-    module = tmp_path / "training/__main__.py"
-    module.parent.mkdir()
-    ending = "\n".join(f"if environ['RANK'] == '{rank}': {ending}" for rank, ending in enumerate(endings))
-    module.write_text(f"from os import environ, getpid, kill\nfrom sys import exit\n{ending}\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert launch_gang("winery-wine", processes=2, nodes=1) == exit_code
 
 
 def test_sigterm_ends_a_gang_with_the_code_that_is_tried_again(remote_bench: Any, table: pa.Table) -> None:
@@ -134,7 +118,61 @@ def test_sigterm_ends_a_gang_with_the_code_that_is_tried_again(remote_bench: Any
     output = job.communicate(timeout=60)[0]
     assert job.returncode == 75
     assert "RunInterruptedError" in {event.get("error") for event in events(output)}
-    assert remote_bench.output_names() == []
+    state, marker = sorted(remote_bench.output_names(), reverse=True)
+    assert (Path(state).name, Path(marker).name) == ("state.safetensors", "_COMPLETE")
+
+
+def test_one_worker_that_cannot_read_on_is_the_one_failure_of_the_job(remote_bench: Any, table: pa.Table) -> None:
+    """The other one's broken connection is told, but not as the job's failure."""
+    shards = [remote_bench.put_shard(table, f"part-{number}.parquet") for number in range(4)]
+    spec_uri = remote_bench.put_run(
+        shards,
+        hyperparameters={"epochs": 10_000},
+        compute={"nodes": 1, "processes_per_node": 2},
+    )
+    job = start(spec_uri, TURBINE_DATA_MEMORY_BYTES="1", TURBINE_CACHE_BYTES="1")
+    assert job.stdout is not None
+    for line in job.stdout:
+        if '"epoch"' in line:
+            break
+    gone = shards[2]
+    remote_bench.s3.delete_object(Bucket=gone["bucket"], Key=gone["key"], VersionId=gone["version_id"])
+    ends = [event for event in events(job.communicate(timeout=60)[0]) if "failed" in event["event"]]
+    assert job.returncode == 65
+    assert [event["event"] for event in ends] == ["worker_failed"] * (len(ends) - 1) + ["failed"]
+    assert (ends[-1]["error"], ends[-1]["exit_code"]) == ("BadDataError", 65)
+    assert gone["key"] in ends[-1]["message"]
+    told = next(event for event in ends if event["error"] == "BadDataError")
+    assert ends[-1]["rank"] == told["rank"]
+
+
+def test_who_breaks_a_collective_is_told_from_who_waits_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Both end with the code of a bug; one of them is it."""
+    worker = tmp_path / "worker.py"
+    worker.write_text(
+        "import sys\n"
+        "from training import launcher\n"
+        "from training.world import connected, find_world\n"
+        "def launch(interruption):\n"
+        "    world = find_world()\n"
+        "    with connected(world):\n"
+        "        world.sum(0.0)\n"
+        "        if world.rank == 1:\n"
+        "            raise ValueError('the cause')\n"
+        "        world.sum(0.0)\n"
+        "launcher._launch = launch\n"
+        "sys.exit(launcher.main())\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(BATCH_JOBS))
+    gang = Gang("winery-cause", Node(), 2, Interruption())
+    with pytest.raises(WorkerFailedError, match="the cause") as caught:
+        gang.run(1, [sys.executable, str(worker)])
+    assert (caught.value.exit_code, caught.value.kind, caught.value.rank) == (70, "ValueError", 1)
+    waited = [event for event in events(capfd.readouterr().out) if event["rank"] == 0]
+    assert all(follows_from_another(RuntimeError(event["message"])) for event in waited)
+    assert not follows_from_another(ValueError("the cause"))
 
 
 def test_the_job_imports_nothing_that_is_slow_and_unused(remote_bench: Any, table: pa.Table) -> None:
@@ -148,14 +186,9 @@ def test_the_job_imports_nothing_that_is_slow_and_unused(remote_bench: Any, tabl
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(BATCH_JOBS),
         "AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"],
+        "AWS_EC2_METADATA_DISABLED": "true",
         launcher.SPEC_VARIABLE: spec_uri,
         **CREDENTIALS,
     }
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
-
-
-def test_runs_that_share_a_host_meet_at_other_ports() -> None:
-    ports = {rendezvous_port(f"vision-digits-{number:012x}") for number in range(20)}
-    assert len(ports) == 20
-    assert all(1024 < port < 32768 for port in ports)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import tarfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from torch.nn import functional
 
 from inference.payload import JSON_LINES, parse_rows, render
 from training import launcher
+from training.data import ShardReader
+from training.data.memory import BUDGET_VARIABLE
 from training.predictor import Predictor
 from training.storage import Storage
 
@@ -34,6 +37,10 @@ OUTPUTS = {
     "evaluation.parquet",
     "_SUCCESS",
 }
+
+
+def checkpoint_of(step: int) -> set[str]:
+    return {f"checkpoints/00000000-{step:012}/{name}" for name in ("state.safetensors", "_COMPLETE")}
 
 
 @pytest.fixture
@@ -64,11 +71,12 @@ def unpacked(archive: bytes, folder: Path) -> Path:
 
 def test_writes_every_output_and_the_marker_describes_each(bench: Any, run_job: Any, table: pa.Table) -> None:
     assert run_job(bench.put_run([bench.put_shard(table)])) == 0
-    assert set(bench.output_names()) == OUTPUTS
+    assert set(bench.output_names()) == OUTPUTS | checkpoint_of(6)
     files = json.loads(bench.output("_SUCCESS"))["files"]
     assert set(files) == OUTPUTS - {"_SUCCESS"}
     for name, described in files.items():
         body = bench.output(name)
+        assert described.pop("version_id")
         assert described == {"sha256": hashlib.sha256(body).hexdigest(), "size_bytes": len(body)}
 
 
@@ -76,9 +84,9 @@ def test_the_marker_is_written_last(bench: Any, run_job: Any, table: pa.Table, m
     def refuse(*_arguments: Any) -> None:
         raise ClientError({"Error": {"Code": "Throttling", "Message": "slow down"}}, "PutMetricData")
 
-    monkeypatch.setattr("training.job.publish_metrics", refuse)
+    monkeypatch.setattr("training.publishing.publish_metrics", refuse)
     assert run_job(bench.put_run([bench.put_shard(table)])) == 70
-    assert set(bench.output_names()) == OUTPUTS - {"_SUCCESS", "metrics.json"}
+    assert set(bench.output_names()) == (OUTPUTS - {"_SUCCESS", "metrics.json"}) | checkpoint_of(6)
 
 
 def test_metrics_file_and_cloudwatch_hold_the_same_numbers(bench: Any, run_job: Any, table: pa.Table) -> None:
@@ -190,15 +198,15 @@ def test_a_second_job_finds_the_marker_before_it_writes_anything(
     bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any, capsys: Any
 ) -> None:
     """Another job commits while this one trains."""
-    read_shard = Storage.read_shard
+    open_shard = ShardReader.open
 
-    def read_while_another_commits(storage: Storage, shard: Any) -> bytes:
+    def open_while_another_commits(reader: ShardReader, *arguments: Any) -> Any:
         bench.write("_SUCCESS", b"the first job's")
-        return read_shard(storage, shard)
+        return open_shard(reader, *arguments)
 
-    monkeypatch.setattr(Storage, "read_shard", read_while_another_commits)
+    monkeypatch.setattr(ShardReader, "open", open_while_another_commits)
     assert run_job(bench.put_run([bench.put_shard(table)])) == 73
-    assert bench.output_names() == ["_SUCCESS"]
+    assert set(bench.output_names()) == {"_SUCCESS"} | checkpoint_of(6)
     assert boto3.client("cloudwatch").list_metrics(Namespace="Turbine/Training")["Metrics"] == []
     assert last_line(capsys)["error"] == "LeaseHeldError"
 
@@ -274,13 +282,87 @@ def test_a_worker_with_bad_data_ends_before_it_waits_for_the_others(
     assert "colour" in last_line(capsys)["message"]
 
 
-def test_sigterm_ends_with_the_code_that_is_tried_again(
+def test_sigterm_leaves_a_checkpoint_from_which_the_next_attempt_ends_with_the_same_bits(
     bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any, capsys: Any
 ) -> None:
-    monkeypatch.setattr("training.job._log_epoch", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    assert run_job(bench.put_run([bench.put_shard(table)])) == 75
+    spec_uri = bench.put_run([bench.put_shard(table)], hyperparameters={"epochs": 3, "dropout": 0.3})
+    with monkeypatch.context() as patch:
+        patch.setattr("training.job._log_epoch", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        assert run_job(spec_uri) == 75
     assert last_line(capsys)["error"] == "RunInterruptedError"
-    assert bench.output_names() == []
+    # The order came after the first of three epochs of three steps; the loop saw it after the next one.
+    assert set(bench.output_names()) == checkpoint_of(4)
+
+    assert run_job(spec_uri) == 0
+    assert '"event": "resumed", "step": 4' in capsys.readouterr().out
+    resumed, metrics = bench.output("model/model.safetensors"), json.loads(bench.output("metrics.json"))
+    whole = {"output_uri": "s3://artifacts/runs/winery/whole/", "hyperparameters": {"epochs": 3, "dropout": 0.3}}
+    assert run_job(bench.put_run([bench.put_shard(table)], **whole)) == 0
+    body = bench.s3.get_object(Bucket="artifacts", Key="runs/winery/whole/model/model.safetensors")["Body"]
+    assert resumed == body.read()
+    assert [epoch["epoch"] for epoch in metrics["epochs"]] == [1, 2, 3]
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, run: Callable[[], int]) -> None:
+    """By an order that comes when the first epoch has ended."""
+    with monkeypatch.context() as patch:
+        patch.setattr("training.job._log_epoch", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        assert run() == 75
+
+
+@pytest.mark.parametrize("place", ["training.job.export_and_measure", "training.job.publish"])
+def test_an_order_to_stop_after_the_last_step_loses_no_training(
+    bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any, capsys: Any, place: str
+) -> None:
+    hyperparameters = {"epochs": 2, "dropout": 0.3, "early_stopping_patience": 1, "log_every_steps": 1}
+    spec_uri = bench.put_run([bench.put_shard(table)], hyperparameters=hyperparameters)
+    with monkeypatch.context() as patch:
+        patch.setattr(place, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        assert run_job(spec_uri) == 75
+    capsys.readouterr()
+    assert run_job(spec_uri) == 0
+    events = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
+    assert events == ["started", "data_loaded", "resumed", "evaluated", "finished"]
+    metrics, weights = json.loads(bench.output("metrics.json")), bench.output("model/model.safetensors")
+    assert [epoch["epoch"] for epoch in metrics["epochs"]] == [1, 2]
+    whole = {"output_uri": "s3://artifacts/runs/winery/whole/", "hyperparameters": hyperparameters}
+    assert run_job(bench.put_run([bench.put_shard(table)], **whole)) == 0
+    body = bench.s3.get_object(Bucket="artifacts", Key="runs/winery/whole/model/model.safetensors")["Body"]
+    assert weights == body.read()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "exit_code"),
+    [("1000000000", "1", 78), ("1000000000", "6000", 0), ("1", "1000000000", 0), ("1", "1", 0)],
+    ids=["held, no room", "held, less room", "streamed, much room", "streamed"],
+)
+def test_a_resumed_run_reads_its_data_as_its_checkpoint_did(
+    bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any, capsys: Any, before: str, after: str, exit_code: int
+) -> None:
+    spec_uri = bench.put_run([bench.put_shard(table)])
+    monkeypatch.setenv(BUDGET_VARIABLE, before)
+    interrupted(monkeypatch, lambda: int(run_job(spec_uri)))
+    monkeypatch.setenv(BUDGET_VARIABLE, after)
+    assert run_job(spec_uri) == exit_code
+    if exit_code:
+        assert "bytes no longer fit" in last_line(capsys)["message"]
+        return
+    resumed = bench.output("model/model.safetensors")
+    monkeypatch.setenv(BUDGET_VARIABLE, before)
+    assert run_job(bench.put_run([bench.put_shard(table)], output_uri="s3://artifacts/runs/winery/whole/")) == 0
+    body = bench.s3.get_object(Bucket="artifacts", Key="runs/winery/whole/model/model.safetensors")["Body"]
+    assert resumed == body.read()
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(
+    bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any, capsys: Any
+) -> None:
+    shard = bench.put_shard(table)
+    with monkeypatch.context() as patch:
+        patch.setattr("training.job._log_epoch", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        assert run_job(bench.put_run([shard])) == 75
+    assert run_job(bench.put_run([shard], hyperparameters={"epochs": 2, "hidden": [8]})) == 78
+    assert "is of another training: hyperparameters was" in last_line(capsys)["message"]
 
 
 @pytest.mark.parametrize("spec_uri", ["", "https://example.com/run.json", "s3://artifacts/nothing.json"])

@@ -59,9 +59,15 @@ class World:
         return f"s3://artifacts/runs/{run['team']}/{run['run_id']}/run.json"
 
     def finished_run(
-        self, team: str = "vision", test: dict[str, float] | None = None, *, name: str = "m", published: bool = True
+        self,
+        team: str = "vision",
+        test: dict[str, float] | None = None,
+        *,
+        name: str = "m",
+        published: bool = True,
+        versions: bool = False,
     ) -> RunReference:
-        """Prepare a run and leave what its training job leaves."""
+        """Prepare a run and leave what its training job leaves; with `versions` its marker names them."""
         event = self.drop(f"manifests/{team}/{name}.json", manifest(team))
         (run,) = self.prepare()(event, "arn:execution")["runs"]
         spec = json.loads(self.store[self.spec_uri(run)])
@@ -76,7 +82,11 @@ class World:
         }
         for file, body in files.items():
             self.store[prefix + file] = body
-        self.store[f"{prefix}_SUCCESS"] = json.dumps({"files": {n: _entry(b) for n, b in files.items()}}).encode()
+        marker = {
+            n: _entry(b) | ({"version_id": self.store.version_of(prefix + n)} if versions else {})
+            for n, b in files.items()
+        }
+        self.store[f"{prefix}_SUCCESS"] = json.dumps({"fencing": 1, "files": marker}).encode()
         if published:
             for metric, value in measured.items():
                 self.metrics.put(run["run_id"], f"test_{metric}", self.clock(), value)

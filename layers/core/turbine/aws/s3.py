@@ -15,7 +15,7 @@ from turbine.ports import ObjectInfo
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef, GetObjectOutputTypeDef
 
 CHUNK_BYTES = 1024 * 1024
 # HEAD has no body, so its errors are bare status codes; 405 is a delete marker asked for by version.
@@ -41,12 +41,13 @@ class S3Store:
         with _named(place, version_id):
             yield from self._get(place, version_id)["Body"].iter_chunks(CHUNK_BYTES)
 
-    def size(self, place: S3Uri, version_id: str | None = None) -> int:
+    def head(self, place: S3Uri, version_id: str | None = None) -> ObjectInfo:
         with _named(place, version_id):
             if version_id is None:
-                return self._s3.head_object(Bucket=place.bucket, Key=place.key)["ContentLength"]
-            head = self._s3.head_object(Bucket=place.bucket, Key=place.key, VersionId=version_id)
-            return head["ContentLength"]
+                head = self._s3.head_object(Bucket=place.bucket, Key=place.key)
+            else:
+                head = self._s3.head_object(Bucket=place.bucket, Key=place.key, VersionId=version_id)
+            return ObjectInfo(place.key, head["ContentLength"], head["ETag"].strip('"'), head.get("VersionId", ""))
 
     def objects(self, place: S3Uri) -> Iterator[ObjectInfo]:
         with _named(place):
@@ -91,10 +92,13 @@ class S3Store:
                     raise TryAgainError(f"{place} is being written by another call ({code})") from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def copy(self, source: S3Uri, target: S3Uri) -> None:
-        with _named(source):
+    def copy(self, source: S3Uri, target: S3Uri, version_id: str | None = None) -> None:
+        wanted: CopySourceTypeDef = {"Bucket": source.bucket, "Key": source.key}
+        if version_id is not None:
+            wanted["VersionId"] = version_id
+        with _named(source, version_id):
             # The managed transfer copies in parts above 5 GB, which a single CopyObject refuses.
-            self._s3.copy({"Bucket": source.bucket, "Key": source.key}, target.bucket, target.key)
+            self._s3.copy(wanted, target.bucket, target.key)
 
     def _get(self, place: S3Uri, version_id: str | None) -> GetObjectOutputTypeDef:
         if version_id is None:

@@ -74,3 +74,49 @@ class LogsUnavailableError(TurbineError):
 
 class EventRefusedError(TurbineError):
     """EventBridge answered 200 but did not take the event."""
+
+
+class TrainingError(TurbineError):
+    """A training job that ended without a result. `advice` stands in where the job itself said nothing."""
+
+    advice = "the job failed; read its log: turbine show RUN"
+
+
+class TrainingDataError(TrainingError):
+    """The data set cannot be trained on (exit code 65)."""
+
+    advice = "the data set cannot be trained on; correct it and drop the manifest again"
+
+
+class TrainingConfigurationError(TrainingError):
+    """The run spec, the recipe or its hyperparameters are wrong (exit code 78)."""
+
+    advice = "the recipe or its hyperparameters are wrong; correct the manifest and drop it again"
+
+
+class TrainingBugError(TrainingError):
+    """The job met a bug or an outage (exit code 70)."""
+
+    advice = "the job met a bug; read the traceback in its log: turbine show RUN"
+
+
+class TrainingOutOfMemoryError(TrainingError):
+    """The kernel ended the job for want of memory (exit code 137)."""
+
+    advice = "the job needs more memory than it was given; take a smaller batch, or a host with more"
+
+
+class TrainingTimedOutError(TrainingError):
+    """The job took longer than an attempt may, or waited too long for a host."""
+
+    advice = "the job took longer than it may; raise AttemptTimeoutSeconds, or use more nodes"
+
+
+class TrainingInterruptedError(TrainingError):
+    """The job lost its host more often than it may be tried again."""
+
+    advice = "the job was interrupted again and again; redrive the run, and it goes on from its checkpoint"
+
+
+class TrainingFailedError(TrainingError):
+    """The job failed for another reason."""

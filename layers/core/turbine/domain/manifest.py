@@ -25,6 +25,8 @@ from turbine.domain.recipes import RECIPES
 from turbine.domain.rejection import Fault, ManifestFaultyError, fault, faults_of
 
 NODES_MAX = 7
+# As many as the largest host has GPUs or, without any, cores that are worth a process.
+PROCESSES_MAX = 64
 BATCH_MAX = 1000
 HYPERPARAMETERS_MAX = 32
 HYPERPARAMETERS_MAX_BYTES = 4096
@@ -39,6 +41,10 @@ class Part(BaseModel):
     """A part of a document from outside: no unknown field, no silent conversion."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+# Also the ending of the shards' names. A tar holds images: docs/contracts.md, "The training job".
+ShardFormat = Literal["parquet", "tar"]
 
 
 class Source(Part):
@@ -59,7 +65,7 @@ class Dataset(Part):
 
     name: DatasetName
     source: Source
-    format: Literal["parquet"]
+    format: ShardFormat
     target: ShortText
     sha256: Sha256 | None = None
 
@@ -86,10 +92,23 @@ class Recipe(Part):
 
 
 class Compute(Part):
-    """How much of the fleet a run may use."""
+    """How much of the fleet a run may use, and how its job works there.
+
+    `processes_per_node`: one a GPU if not given. Checkpoints come every so many seconds or steps; if neither is given,
+    as often as their cost and the interruptions to expect make best.
+    """
 
     nodes: Literal["auto"] | Annotated[int, Field(ge=1, le=NODES_MAX)] = "auto"
     max_cost_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    processes_per_node: Annotated[int, Field(ge=1, le=PROCESSES_MAX)] | None = None
+    checkpoint_every_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    checkpoint_every_steps: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_cadence(self) -> Compute:
+        if self.checkpoint_every_s is not None and self.checkpoint_every_steps is not None:
+            raise ValueError("give checkpoint_every_s or checkpoint_every_steps, not both")
+        return self
 
 
 class InferenceInput(Part):

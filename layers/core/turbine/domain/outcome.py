@@ -34,24 +34,36 @@ def failed_job(cause: str) -> FailedJob | None:
     """The Batch job behind a cause, or None when the failure was not a job's.
 
     `.sync` gives the job's description as JSON, which Step Functions may cut: then only the id is
-    taken, which stands before the long parts.
+    taken, which stands before the long parts. `judge_training` names the job in its message.
     """
     try:
         described: Any = json.loads(cause)
     except ValueError:
         found = re.search(r'"JobId"\s*:\s*"([^"]+)"', cause)
         return None if found is None else FailedJob(found.group(1), "")
-    if not isinstance(described, dict) or "JobId" not in described:
+    if not isinstance(described, dict):
         return None
+    if "JobId" not in described:
+        named = re.match(r"Batch job (\S+):", str(described.get("errorMessage", "")))
+        return None if named is None else FailedJob(named.group(1), "")
     return FailedJob(str(described["JobId"]), _reason(described))
 
 
 def short_cause(cause: str) -> str:
-    """A cause that fits a record and a screen: a job's reason instead of its whole description."""
+    """A cause that fits a record and a screen: a job's reason, or a function's message without its traceback."""
     job = failed_job(cause)
     if job is not None and job.reason:
         cause = f"Batch job {job.job_id}: {job.reason}"
-    return _cut(cause, CAUSE_MAX)
+    return _cut(_message(cause) or cause, CAUSE_MAX)
+
+
+def _message(cause: str) -> str:
+    """What a function raised: Lambda gives `{"errorMessage", "errorType", "stackTrace"}`."""
+    try:
+        raised: Any = json.loads(cause)
+    except ValueError:
+        return ""
+    return str(raised.get("errorMessage") or "") if isinstance(raised, dict) else ""
 
 
 def short_tail(lines: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from turbine.domain import names
 from turbine.domain.cause import Cause
-from turbine.domain.manifest import InferenceInput, Manifest
+from turbine.domain.manifest import InferenceInput, Manifest, ShardFormat
 from turbine.domain.team import Rule
 
 NAMESPACE = "Turbine/Training"
@@ -38,7 +38,7 @@ class PinnedDataset(Record):
 
     name: str
     version: str
-    format: Literal["parquet"]
+    format: ShardFormat
     target: str
     shards: tuple[Shard, ...]
 
@@ -59,10 +59,13 @@ class SpecRecipe(Record):
     hyperparameters: dict[str, JsonValue]
 
 
-class Nodes(Record):
-    """How many instances the job spans."""
+class Compute(Record):
+    """How many instances the job spans, and what the manifest says of the processes and checkpoints there."""
 
     nodes: Annotated[int, Field(ge=1)]
+    processes_per_node: int | None = None
+    checkpoint_every_s: float | None = None
+    checkpoint_every_steps: int | None = None
 
 
 class MetricsTarget(Record):
@@ -84,7 +87,7 @@ class RunSpec(Record):
     split: Split
     recipe: SpecRecipe
     seed: int
-    compute: Nodes
+    compute: Compute
     output_uri: str
     metrics: MetricsTarget
     rule: Rule
@@ -152,7 +155,12 @@ def spec_of(
         split=split_of(version),
         recipe=SpecRecipe(name=manifest.recipe.name, hyperparameters=manifest.recipe.hyperparameters),
         seed=manifest.seed,
-        compute=Nodes(nodes=nodes),
+        compute=Compute(
+            nodes=nodes,
+            processes_per_node=manifest.compute.processes_per_node,
+            checkpoint_every_s=manifest.compute.checkpoint_every_s,
+            checkpoint_every_steps=manifest.compute.checkpoint_every_steps,
+        ),
         output_uri=f"s3://{artifact_bucket}/{run_prefix(manifest.team, run_id)}",
         metrics=MetricsTarget(namespace=NAMESPACE, dimensions={"Team": manifest.team, "RunId": run_id}),
         rule=rule,

@@ -6,6 +6,7 @@ import hashlib
 
 from turbine.domain import team, uri
 from turbine.domain.errors import ObjectMissingError
+from turbine.domain.manifest import ShardFormat
 from turbine.domain.rejection import Fault, ManifestFaultyError, fault
 from turbine.domain.run import Shard
 from turbine.domain.team import TeamFile
@@ -25,7 +26,7 @@ class Catalog:
         self._store = store
         self._bucket = data_bucket
         self._teams: dict[str, TeamFile] = {}
-        self._shards: dict[str, tuple[Shard, ...]] = {}
+        self._shards: dict[tuple[str, str], tuple[Shard, ...]] = {}
 
     def team(self, name: str) -> TeamFile:
         """A team's file. Raises: ManifestFaultyError when there is none, or a faulty one."""
@@ -39,11 +40,11 @@ class Catalog:
         names = (entry.key.removeprefix(TEAMS_PREFIX) for entry in listed)
         return [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]
 
-    def shards(self, source_uri: str) -> tuple[Shard, ...]:
-        """The current version of every Parquet object at a URI. Raises: ManifestFaultyError for none."""
-        if source_uri not in self._shards:
-            self._shards[source_uri] = self._list_shards(source_uri)
-        return self._shards[source_uri]
+    def shards(self, source_uri: str, shard_format: ShardFormat) -> tuple[Shard, ...]:
+        """The current version of every object of a format at a URI. Raises: ManifestFaultyError for none."""
+        if (source_uri, shard_format) not in self._shards:
+            self._shards[source_uri, shard_format] = self._list_shards(source_uri, f".{shard_format}")
+        return self._shards[source_uri, shard_format]
 
     def check_sha256(self, shards: tuple[Shard, ...], expected: str | None) -> None:
         """Hash the shards' bytes in key order. Raises: ManifestFaultyError for another hash."""
@@ -81,7 +82,7 @@ class Catalog:
             raise ManifestFaultyError([fault("team", problem, f"correct team in {key}")])
         return found
 
-    def _list_shards(self, source_uri: str) -> tuple[Shard, ...]:
+    def _list_shards(self, source_uri: str, suffix: str) -> tuple[Shard, ...]:
         place = uri.parse(source_uri)
         shards = tuple(
             Shard(
@@ -92,10 +93,10 @@ class Catalog:
                 size_bytes=entry.size_bytes,
             )
             for entry in self._store.current_versions(place)
-            if entry.key.endswith(".parquet")
+            if entry.key.endswith(suffix)
         )
         if not shards:
-            raise ManifestFaultyError([_nothing_at("dataset.source.uri", source_uri, "a .parquet shard")])
+            raise ManifestFaultyError([_nothing_at("dataset.source.uri", source_uri, f"a {suffix} shard")])
         return shards
 
 

@@ -126,7 +126,7 @@ class PrepareInference:
     def _read(self, file: ManifestCause) -> bytes:
         place = S3Uri(file.bucket, file.object_key)
         try:
-            size_bytes = self.store.size(place, file.version_id)
+            size_bytes = self.store.head(place, file.version_id).size_bytes
             if size_bytes > document.SIZE_MAX_BYTES:
                 raise document.too_large(size_bytes, document.SIZE_MAX_BYTES)
             return self.store.read(place, file.version_id)

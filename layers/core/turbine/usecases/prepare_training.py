@@ -170,7 +170,7 @@ class PrepareTraining:
         """Look at what a manifest points to, size and price it. Raises: ManifestFaultyError."""
         file = catalog.team(given.team)
         _check_metrics(given, file)
-        shards = catalog.shards(given.dataset.source.uri)
+        shards = catalog.shards(given.dataset.source.uri, given.dataset.format)
         catalog.check_sha256(shards, given.dataset.sha256)
         if given.inference is not None:
             catalog.check_some("inference.uri", given.inference.uri)
@@ -213,7 +213,7 @@ class PrepareTraining:
         """The pinned version's bytes; its size is looked at before they are read."""
         place = S3Uri(file.bucket, file.object_key)
         try:
-            size_bytes = self.store.size(place, file.version_id)
+            size_bytes = self.store.head(place, file.version_id).size_bytes
             if size_bytes > size_max_bytes:
                 raise document.too_large(size_bytes, size_max_bytes)
             return self.store.read(place, file.version_id)

@@ -101,24 +101,34 @@ class PublishArtifacts:
         return dict(marker["files"])
 
     def _check_file(self, place: S3Uri, recorded: dict[str, Any]) -> Hashes:
+        version_id = recorded.get("version_id")
         try:
-            size_bytes = self.store.size(place)
+            size_bytes = self.store.head(place, version_id).size_bytes
             if size_bytes != recorded["size_bytes"]:
                 raise ArtifactCorruptError(
                     f"{place} has {size_bytes} bytes, the training job wrote {recorded['size_bytes']}."
                 )
-            hashes = self._hashes(place)
+            hashes = self._hashes(place, version_id)
         except ObjectMissingError as error:
             raise ArtifactMissingError(f"{place} is missing, though the training job wrote it.") from error
         if hashes.sha256 != recorded["sha256"]:
             raise ArtifactCorruptError(
                 f"{place} has SHA-256 {hashes.sha256}, the training job wrote {recorded['sha256']}."
             )
+        self._bring_back(place, version_id)
         return hashes
 
-    def _hashes(self, place: S3Uri) -> Hashes:
+    def _bring_back(self, place: S3Uri, version_id: str | None) -> None:
+        """Make the marker's version the current one again, for DVC and for people, who read by name.
+
+        A job that lost its lease may have written over it.
+        """
+        if version_id is not None and self.store.head(place).version_id != version_id:
+            self.store.copy(place, place, version_id)
+
+    def _hashes(self, place: S3Uri, version_id: str | None) -> Hashes:
         sha256, md5, size_bytes = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-        for chunk in self.store.stream(place):
+        for chunk in self.store.stream(place, version_id):
             sha256.update(chunk)
             md5.update(chunk)
             size_bytes += len(chunk)

@@ -51,7 +51,7 @@ class RegisterModel:
             return _answer(reserved)
         files = RunFiles(self.store, self.artifact_bucket)
         spec = files.spec(request.spec_uri)
-        archive = self._copy_archive(spec)
+        archive = self._copy_archive(files, spec)
         package = self._find(spec, reserved)
         if package is None:
             package = self._create(files, spec, archive, request.decision)
@@ -83,16 +83,17 @@ class RegisterModel:
         }
         return None if self.table.insert(item) else self.table.get(pk, "PACKAGE")
 
-    def _copy_archive(self, spec: RunSpec) -> S3Uri:
+    def _copy_archive(self, files: RunFiles, spec: RunSpec) -> S3Uri:
         """Copy the archive to the prefix that the prediction side may read; not again if it is there."""
         source = uri.parse(spec.output_uri) / "model.tar.gz"
         target = S3Uri(self.artifact_bucket, registry.archive_key(spec.team, spec.run_id))
+        version = files.version(spec.team, spec.run_id, "model.tar.gz")
         try:
-            copied = self.store.size(target) == self.store.size(source)
+            copied = self.store.head(target).size_bytes == self.store.head(source, version).size_bytes
         except ObjectMissingError:
             copied = False
         if not copied:
-            self.store.copy(source, target)
+            self.store.copy(source, target, version)
         return target
 
     def _find(self, spec: RunSpec, reserved: Item | None) -> Package | None:

@@ -39,7 +39,21 @@ class RunFiles:
 
     def metrics(self, team: str, run_id: str) -> Metrics:
         """What a run measured. Raises: ArtifactMissingError."""
-        return Metrics.model_validate_json(self._read(self.place(team, run_id, "metrics.json")))
+        place = self.place(team, run_id, "metrics.json")
+        return Metrics.model_validate_json(self._read(place, self.version(team, run_id, "metrics.json")))
+
+    def marker(self, team: str, run_id: str) -> Any | None:
+        """`_SUCCESS`, None before the training job has committed its result."""
+        return self.find_json(self.place(team, run_id, "_SUCCESS"))
+
+    def version(self, team: str, run_id: str, name: str) -> str | None:
+        """The version that the marker names of a file: a job that lost its lease may have written a newer one.
+
+        None for a marker that names none.
+        """
+        recorded = (self.marker(team, run_id) or {}).get("files", {}).get(name, {})
+        version_id: str | None = recorded.get("version_id")
+        return version_id
 
     def find_json(self, place: S3Uri) -> Any | None:
         """A JSON document, None where there is none."""
@@ -48,9 +62,9 @@ class RunFiles:
         except ObjectMissingError:
             return None
 
-    def _read(self, place: S3Uri) -> bytes:
+    def _read(self, place: S3Uri, version_id: str | None = None) -> bytes:
         try:
-            return self.store.read(place)
+            return self.store.read(place, version_id)
         except ObjectMissingError as error:
             raise ArtifactMissingError(
                 f"{place} is missing: the training job did not finish. See its log: turbine show RUN"

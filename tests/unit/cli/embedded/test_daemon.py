@@ -8,7 +8,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -40,6 +40,13 @@ def _project(tmp_path: Path, body: str) -> Path:
     package.mkdir(parents=True)
     (package / "__main__.py").write_text(DAEMON.replace("BODY", body))
     return package.parent
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def test_a_daemon_is_started_apart_without_the_callers_aws_proxy_and_python_variables(
@@ -94,7 +101,7 @@ def test_a_taken_port_is_told() -> None:
         taken.listen()
         with pytest.raises(CommandError, match="is taken"):
             daemon.require_free(taken.getsockname()[1])
-    daemon.require_free(daemon.free_port())
+    daemon.require_free(free_port())
 
 
 def test_a_state_file_of_a_cloud_that_is_gone_is_told_as_stale(tmp_path: Path) -> None:
@@ -110,7 +117,7 @@ def test_a_state_file_of_a_cloud_that_is_gone_is_told_as_stale(tmp_path: Path) -
 
 def test_a_live_pid_whose_port_is_silent_is_no_cloud(tmp_path: Path) -> None:
     """After a reboot the pid of the file may be anybody's."""
-    cloud = state.RunningCloud(tmp_path, os.getpid(), daemon.free_port(), "e", "1", "r", "k", "s")
+    cloud = state.RunningCloud(tmp_path, os.getpid(), free_port(), "e", "1", "r", "k", "s")
     assert not cloud.answers()
 
 
@@ -127,8 +134,8 @@ def test_an_own_cloud_ends_with_its_block_however_it_is_left(tmp_path: Path, mon
     started = []
     start = daemon.start
 
-    def start_here(state_dir: Path, port: int, *, parent_pid: int | None) -> subprocess.Popen[bytes]:
-        started.append((start(state_dir, port, parent_pid=parent_pid, project_dir=project), parent_pid))
+    def start_here(state_dir: Path, port: int, *, parent_pid: int | None, **how: Any) -> subprocess.Popen[bytes]:
+        started.append((start(state_dir, port, parent_pid=parent_pid, project_dir=project, **how), parent_pid))
         return started[-1][0]
 
     monkeypatch.setattr(daemon, "start", start_here)

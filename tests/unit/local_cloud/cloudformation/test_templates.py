@@ -7,7 +7,8 @@ import pytest
 from local_cloud.cloudformation.errors import TemplateError, UnsupportedPropertyError
 from local_cloud.cloudformation.parameters import resolve
 from local_cloud.cloudformation.shapes import to_request
-from local_cloud.cloudformation.templates import expand, parse
+from local_cloud.cloudformation.templates import parse
+from local_cloud.cloudformation.transforms import expand
 
 
 def test_short_intrinsics_and_dates_are_read_as_cloudformation_reads_them() -> None:

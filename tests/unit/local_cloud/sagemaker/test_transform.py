@@ -45,3 +45,19 @@ def test_a_uri_keeps_its_whole_key(uri: str, bucket: str, key: str) -> None:
 def test_another_scheme_is_refused() -> None:
     with pytest.raises(transform.TransformFailedError, match="not an s3:// URI"):
         transform._split_uri("https://b/a")
+
+
+def test_every_change_of_a_jobs_status_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(transform.events, "emit", lambda *arguments: told.append(arguments))
+    job = transform.TransformJob(request(ModelName="m"), None, "123456789012", "us-east-1")
+    job.tell()
+    job.stop()
+    job.stop()
+    job._end("Stopped", None)
+    assert [detail["TransformJobStatus"] for _, _, detail, *_ in told] == ["InProgress", "Stopping", "Stopped"]
+    assert {(source, kind) for source, kind, *_ in told} == {("aws.sagemaker", "SageMaker Transform Job State Change")}
+    _, _, detail, resources, account, region = told[-1]
+    assert (resources, account, region) == ([job.arn], "123456789012", "us-east-1")
+    assert isinstance(detail["TransformEndTime"], int)
+    assert detail["TransformJobArn"] == job.arn

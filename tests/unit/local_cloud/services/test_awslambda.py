@@ -20,6 +20,8 @@ def test_a_function_name_reaches_no_path(tmp_path: Path, monkeypatch: pytest.Mon
     zipfile.ZipFile(archive, "w").close()
     function: Any = SimpleNamespace(
         function_name="../../../victim",
+        function_arn="arn:aws:lambda:us-east-1:123456789012:function:../../../victim",
+        role="arn:aws:iam::123456789012:role/r",
         account_id="123456789012",
         region="us-east-1",
         layers=[],

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from local_cloud.services.s3 import _next_sequencer, _one_writer_a_key
+from local_cloud.services.s3 import _one_writer_a_key
 
 
 class Request:
@@ -38,9 +38,3 @@ def test_two_writers_of_a_key_never_both_find_it_missing() -> None:
     with ThreadPoolExecutor(2) as pool:
         won = list(pool.map(lambda _: put(Request("k", store, meeting)), range(2)))
     assert sorted(won) == [False, True]
-
-
-def test_sequencers_grow() -> None:
-    made = [_next_sequencer() for _ in range(1000)]
-    assert made == sorted(made)
-    assert len(set(made)) == 1000

@@ -29,12 +29,12 @@ class Environment(SimpleNamespace):
 class Sync:
     """A `.sync` in a thread, its looks counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, waits_for: str | None = "mine") -> None:
         self.env = Environment(event_history_context=SimpleNamespace(abandoned=False))
         self.looks, self.over, self.cancelled = 0, False, False
         self.looked = threading.Semaphore(0)
         resolver: Any = self._look
-        self._resolver = Resolver(resolver, self._cancel)
+        self._resolver = Resolver(resolver, self._cancel, waits_for)
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
         assert self.looked.acquire(timeout=LIMIT_S)
@@ -55,10 +55,8 @@ class Sync:
 class Resolver:
     """What asks whether the job is over."""
 
-    waits_for = "mine"
-
-    def __init__(self, look: Callable[[], bool], cancel: Callable[[], None]) -> None:
-        self._look, self.cancel = look, cancel
+    def __init__(self, look: Callable[[], bool], cancel: Callable[[], None], waits_for: str | None) -> None:
+        self._look, self.cancel, self.waits_for = look, cancel, waits_for
 
     def __call__(self) -> bool:
         return self._look()
@@ -88,3 +86,12 @@ def test_the_end_of_its_execution_ends_it_at_once_and_cancels_the_job() -> None:
     sync.thread.join()
     assert sync.cancelled
     assert time.monotonic() - started < LIMIT_S
+
+
+def test_what_nobody_announces_is_looked_for_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_POLL_S", 0.001)
+    sync = Sync(waits_for=None)
+    assert sync.looked.acquire(timeout=LIMIT_S)
+    sync.over = True
+    sync.thread.join()
+    assert sync.looks > 2

@@ -14,15 +14,25 @@ def test_a_version_is_read_after_a_newer_one_and_after_a_deletion(bucket: str) -
     s3, store, place = boto3.client("s3"), S3Store(), S3Uri(bucket, "a/b.json")
     first = s3.put_object(Bucket=bucket, Key=place.key, Body=b"one")["VersionId"]
     store.put(place, b"second")
-    assert (store.read(place), store.read(place, first), store.size(place, first)) == (b"second", b"one", 3)
+    assert (store.read(place), store.read(place, first), store.head(place, first).size_bytes) == (b"second", b"one", 3)
     marker = s3.delete_object(Bucket=bucket, Key=place.key)["VersionId"]
     assert store.read(place, first) == b"one"
     for version_id in (None, marker, "no-such-version"):
         with pytest.raises(ObjectMissingError):
             store.read(place, version_id)
         with pytest.raises(ObjectMissingError):
-            store.size(place, version_id)
+            store.head(place, version_id)
     assert list(store.current_versions(S3Uri(bucket, "a/"))) == []
+
+
+def test_an_older_version_can_be_made_the_current_one_again(bucket: str) -> None:
+    store, place = S3Store(), S3Uri(bucket, "a")
+    store.put(place, b"right")
+    version = store.head(place).version_id
+    store.put(place, b"wrong")
+    assert store.head(place).version_id != version
+    store.copy(place, place, version)
+    assert store.read(place) == b"right"
 
 
 def test_a_conditional_write_keeps_the_first(bucket: str) -> None:
@@ -60,4 +70,4 @@ def test_no_permission_is_not_taken_for_a_missing_object(bucket: str) -> None:
     with Stubber(clients.client("s3")) as stub:
         stub.add_client_error("head_object", "403", http_status_code=403)
         with pytest.raises(ObjectForbiddenError):
-            S3Store().size(S3Uri(bucket, "a"))
+            S3Store().head(S3Uri(bucket, "a"))

@@ -11,12 +11,13 @@ import pytest
 from botocore.stub import Stubber
 
 from turbine.aws import clients
-from turbine.aws.batch import BatchJobLogs
+from turbine.aws.batch import BatchJobLogs, BatchJobs
 from turbine.aws.cloudwatch import CloudWatchMetrics
 from turbine.aws.events import EventBridgeBus
 from turbine.aws.sagemaker import ModelRegistry, TransformModels
 from turbine.aws.sns import OutcomeTopic
 from turbine.domain.errors import EventRefusedError, LogsUnavailableError, ModelConflictError
+from turbine.domain.job_end import Job
 from turbine.domain.registry import PackageRequest
 from turbine.ports import MetricQuery
 
@@ -123,7 +124,7 @@ def stub_logs(stub: Stubber, stream: str) -> None:
 
 
 def test_the_tail_is_of_the_last_attempt_and_of_the_main_node(aws: None) -> None:
-    logs = BatchJobLogs("queue", "/turbine/jobs")
+    logs = BatchJobLogs(["queue"], "/turbine/jobs")
     with Stubber(clients.client("batch")) as batch, Stubber(clients.client("logs")) as cloudwatch:
         batch.add_response("describe_jobs", {"jobs": [job(container={"logStreamName": "s1"})]}, {"jobs": ["j"]})
         stub_logs(cloudwatch, "s1")
@@ -149,9 +150,44 @@ def test_the_newest_failed_job_of_a_run_is_found_by_name(aws: None) -> None:
         {"jobId": "new", "jobName": "r1", "status": "FAILED", "createdAt": 3},
         {"jobId": "fine", "jobName": "r1", "status": "SUCCEEDED", "createdAt": 4},
     ]
-    expected = {"jobQueue": "queue", "filters": [{"name": "JOB_NAME", "values": ["r1*"]}]}
+    logs = BatchJobLogs(["queue", "spot"], "g")
     with Stubber(clients.client("batch")) as batch:
-        batch.add_response("list_jobs", {"jobSummaryList": summaries}, expected)
-        assert BatchJobLogs("queue", "g").newest_job("r1") == "new"
-        batch.add_response("list_jobs", {"jobSummaryList": []}, expected)
-        assert BatchJobLogs("queue", "g").newest_job("r1") is None
+        stub_lists(batch, "r1*", summaries[1:], summaries[:1])
+        assert logs.newest_job("r1") == "new"
+        stub_lists(batch, "r1*", [], [])
+        assert logs.newest_job("r1") is None
+
+
+def stub_lists(stub: Stubber, name: str, *answers: list[dict[str, Any]]) -> None:
+    """What each queue lists."""
+    for queue, summaries in zip(("queue", "spot"), answers, strict=True):
+        expected = {"jobQueue": queue, "filters": [{"name": "JOB_NAME", "values": [name]}]}
+        stub.add_response("list_jobs", {"jobSummaryList": summaries}, expected)
+
+
+def test_live_jobs_are_found_in_every_queue_newest_first(aws: None) -> None:
+    with Stubber(clients.client("batch")) as batch:
+        stub_lists(
+            batch,
+            "r1",
+            [{"jobId": "older", "jobName": "r1", "status": "RUNNABLE", "createdAt": 1}],
+            [
+                {"jobId": "newer", "jobName": "r1", "status": "RUNNING", "createdAt": 2},
+                {"jobId": "over", "jobName": "r1", "status": "FAILED", "createdAt": 3},
+            ],
+        )
+        assert BatchJobs(["queue", "spot"]).live("r1") == ["newer", "older"]
+
+
+def test_a_job_is_described_by_its_container_or_by_the_main_node_of_its_last_attempt(aws: None) -> None:
+    attempts = [{"container": {"exitCode": 75}}, {"container": {"exitCode": 65}, "statusReason": "ended"}]
+    with Stubber(clients.client("batch")) as batch:
+        alone = job(container={"exitCode": 70, "reason": "why"}, statusReason="Essential", isTerminated=True)
+        batch.add_response("describe_jobs", {"jobs": [alone]})
+        assert BatchJobs([]).find("j") == Job("j", "FAILED", "Essential", 70, "why", True, "q")
+        batch.add_response("describe_jobs", {"jobs": [job(attempts=attempts)]})
+        assert BatchJobs([]).find("j") == Job("j", "FAILED", "ended", 65, "", False, "q")
+        batch.add_response("describe_jobs", {"jobs": []})
+        assert BatchJobs([]).find("j") is None
+        batch.add_response("terminate_job", {}, {"jobId": "j", "reason": "enough"})
+        BatchJobs([]).terminate("j", "enough")

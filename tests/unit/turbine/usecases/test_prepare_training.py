@@ -70,6 +70,8 @@ def test_an_older_version_that_arrives_after_a_newer_one_starts_nothing(world: W
         ({"compute": {"nodes": 8}}, "compute.nodes", "compute.nodes"),
         ({"compute": {"nodes": True}}, "compute.nodes", "compute.nodes"),
         ({"compute": {"max_cost_usd": 40}}, "compute.max_cost_usd", "raise compute.max_cost_usd"),
+        ({"compute": {"checkpoint_every_s": 0}}, "compute.checkpoint_every_s", "compute.checkpoint_every_s"),
+        ({"compute": {"checkpoint_every_s": 60, "checkpoint_every_steps": 9}}, "compute", "compute"),
         ({"seed": "seven"}, "seed", "seed"),
         ({"schema_version": 2}, "schema_version", "1"),
         ({"inference": {"uri": "s3://data/datasets/vision/none/", "format": "jsonl"}}, "inference.uri", "upload"),
@@ -157,6 +159,22 @@ def test_a_refused_manifest_stays_refused_when_its_data_appears(world: World) ->
     assert world.prepare()(event, "arn:two") == first
 
 
+def test_only_objects_of_the_given_format_are_shards(world: World) -> None:
+    world.store["s3://data/datasets/vision/digits/images.tar"] = b"images"
+    dataset = manifest()["dataset"] | {"format": "tar", "target": "cls"}
+    (run,) = world.prepare()(world.drop("manifests/vision/m.json", manifest(dataset=dataset)), "arn:one")["runs"]
+    pinned = json.loads(world.store[world.spec_uri(run)])["dataset"]
+    assert [shard["key"] for shard in pinned["shards"]] == ["datasets/vision/digits/images.tar"]
+    assert pinned["format"] == "tar"
+
+
+def test_a_place_without_shards_of_the_format_is_named(world: World) -> None:
+    dataset = manifest()["dataset"] | {"format": "tar"}
+    (refused,) = world.prepare()(world.drop("manifests/vision/a.json", manifest(dataset=dataset)), "x")["rejected"]
+    assert refused["field"] == "dataset.source.uri"
+    assert ".tar shard" in refused["problem"]
+
+
 def test_the_given_sha256_must_be_that_of_the_shards(world: World) -> None:
     dataset = manifest()["dataset"] | {"sha256": "0" * 64}
     (refused,) = world.prepare()(world.drop("manifests/vision/a.json", manifest(dataset=dataset)), "x")["rejected"]
@@ -226,11 +244,14 @@ def test_a_faulty_team_file_stops_only_its_team(world: World) -> None:
     assert "config/teams/vision.yaml" in reply["rejected"][0]["mend"]
 
 
-def test_the_number_of_nodes_is_passed_on(world: World) -> None:
+def test_what_the_manifest_says_of_the_job_is_passed_on(world: World) -> None:
     world.add_team("vision", "work_cpu_hours: 1\n")
-    event = world.drop("manifests/vision/m.json", manifest(compute={"nodes": 2}))
+    compute = {"nodes": 2, "processes_per_node": 4, "checkpoint_every_s": 30.5}
+    event = world.drop("manifests/vision/m.json", manifest(compute=compute))
     (run,) = world.prepare()(event, "arn:one")["runs"]
     assert run["nodes"] == 2
+    spec = json.loads(world.store[world.spec_uri(run)])
+    assert spec["compute"] == compute | {"checkpoint_every_steps": None}
 
 
 @pytest.mark.parametrize(

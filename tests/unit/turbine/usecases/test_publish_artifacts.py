@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -94,6 +95,21 @@ def test_a_changed_file_is_corrupt_whether_its_size_changed_or_not(world: World,
     with pytest.raises(ArtifactCorruptError, match="the training job wrote"):
         publish(run)
     assert versioning.calls == 0
+
+
+def test_what_a_job_without_the_lease_wrote_over_the_result_is_not_read(world: World) -> None:
+    run = world.finished_run(versions=True)
+    right = {name: world.store[prefix(run) + name] for name in ("model.tar.gz", "metrics.json")}
+    for name in right:
+        world.store[prefix(run) + name] = b"of a job that lost its lease"
+    publish, _ = publisher(world)
+    reply = publish(run)
+    md5 = hashlib.md5(right["model.tar.gz"], usedforsecurity=False).hexdigest()
+    assert reply["dvc"]["md5"] == md5
+    assert {name: world.store[prefix(run) + name] for name in right} == right
+    assert len(world.store.copies) == len(right)
+    world.store[f"{prefix(run)}metrics.json"] = b"later still"
+    assert publish(run) == reply
 
 
 def test_an_archive_that_changes_while_it_is_copied_is_corrupt(world: World) -> None:

@@ -38,6 +38,18 @@ def test_a_model_is_registered_with_what_it_can_be_found_by(world: World) -> Non
     assert all(len(value) <= 256 for value in request.metadata.values()) and len(request.metadata) <= 50
 
 
+def test_a_model_is_registered_as_its_marker_describes_it_whatever_was_written_since(world: World) -> None:
+    run = world.finished_run(versions=True)
+    prefix = run.spec_uri.removesuffix("run.json")
+    archive = world.store[f"{prefix}model.tar.gz"]
+    for name in ("model.tar.gz", "metrics.json"):
+        world.store[prefix + name] = b"of a job that lost its lease"
+    reply = register(world, run)
+    assert world.store[reply["model_data_uri"]] == archive
+    ((_, request, _),) = world.registry.packages
+    assert request.metadata["test_accuracy"] == "0.97"
+
+
 @pytest.mark.parametrize(("decision", "approval"), [("hold", "PendingManualApproval"), ("reject", "Rejected")])
 def test_only_a_rejected_model_is_registered_as_such(world: World, decision: Decision, approval: str) -> None:
     register(world, world.finished_run(), decision)

@@ -1,0 +1,52 @@
+"""How a run's results become visible: files and CloudWatch first, then one marker that makes them the result.
+
+Shared by the recipes' job and by a team's own script: whoever trained, the same files leave in the same order.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from training.archive import ARCHIVE, MODEL_FILES, MODEL_FOLDER
+from training.cloudwatch import publish_metrics, whole_minute
+from training.lease import require_held
+from training.spec import RunSpec
+from training.storage import Storage
+
+METRICS_FILE = "metrics.json"
+EVALUATION_FILE = "evaluation.parquet"
+OUTPUTS = (
+    *(f"{MODEL_FOLDER}/{name}" for name in MODEL_FILES),
+    ARCHIVE,
+    METRICS_FILE,
+    EVALUATION_FILE,
+)
+
+
+def publish(
+    folder: Path, metrics: dict[str, Any], spec: RunSpec, storage: Storage, fencing: int = 0, owner: str = ""
+) -> None:
+    """`folder` holds `OUTPUTS` but for metrics.json, which is written here.
+
+    Nothing is written below another job's marker: it is looked for once more, and metrics.json, the one file
+    that differs from job to job of a run, as it holds times, goes last. `fencing` and `owner` are those of the
+    run's lease; 0 is a job without one, started by hand.
+
+    Raises: LeaseHeldError when another job of the run has committed meanwhile, or holds the lease now.
+    """
+    published_at = whole_minute(datetime.now(UTC))
+    document = metrics | {"published_at": timestamp(published_at)}
+    (folder / METRICS_FILE).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+    storage.require_unfinished(spec.output_uri)
+    storage.upload(folder, [name for name in OUTPUTS if name != METRICS_FILE], spec.output_uri)
+    publish_metrics(spec.metrics, metrics["test"], published_at)
+    storage.upload(folder, [METRICS_FILE], spec.output_uri)
+    if fencing:
+        require_held(spec.run_id, owner, fencing)
+    storage.commit(folder, list(OUTPUTS), spec.output_uri, fencing)
+
+
+def timestamp(moment: datetime) -> str:
+    """As every time in the contracts: UTC, whole seconds, `Z`."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,3 @@
+"""A job that does as little as a job can."""
+
+print("done")

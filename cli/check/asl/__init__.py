@@ -1,0 +1,1 @@
+"""The proof of the state machines: arguments, error names, substitutions, variables, reachability, timeouts."""

@@ -1,0 +1,39 @@
+"""The proof: every role of every template has what it needs, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cli.check import findings as findings_of_checks
+from cli.check.iam import compare, needs, stacks
+from cli.check.iam.findings import Finding
+from cli.check.iam.needs import Needs
+from cli.check.iam.stacks import Stack
+
+
+def findings(project: Path, texts: Mapping[str, str] | None = None) -> list[Finding]:
+    """Everything that is wrong, in the order of files and lines. `texts` stand in for files of these names."""
+    read = stacks.read(project, texts)
+    return compared(read, needs.derive(project, read, texts))
+
+
+def of_project(root: Path) -> tuple[list[findings_of_checks.Finding], int]:
+    """For `turbine check`: what is wrong, and the number of roles that were compared."""
+    read = stacks.read(root)
+    told = [
+        findings_of_checks.Finding(one.file, one.line, one.where, one.rule, one.what, why="", mend=one.instead)
+        for one in compared(read, needs.derive(root, read))
+    ]
+    return told, sum(len(list(stack.of_type("AWS::IAM::Role"))) for stack in read)
+
+
+def compared(read: Sequence[Stack], derived: Needs) -> list[Finding]:
+    """What is wrong with stacks, given what is needed."""
+    found = list(derived.findings)
+    for stack in read:
+        for role in stack.of_type("AWS::IAM::Role"):
+            found += compare.of_role(stack, role, derived.of_role.get((stack.file, role), []))
+            found += compare.trusts(stack, role)
+        found += compare.resource_policies(stack)
+    return sorted(set(found))

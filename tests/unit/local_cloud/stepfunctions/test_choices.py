@@ -1,0 +1,49 @@
+"""Which comparisons hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from local_cloud.stepfunctions.choices import COMPARISONS
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value", "holds"),
+    [
+        ("NumericEquals", 1, 1.0, True),
+        ("NumericEquals", True, 1, False),
+        ("NumericEquals", "1", 1, False),
+        ("NumericLessThan", 1, 2, True),
+        ("NumericGreaterThanEquals", 1, "0", False),
+        ("StringEquals", "a", "a", True),
+        ("StringLessThan", "a", "b", True),
+        ("StringGreaterThan", None, "a", False),
+        ("BooleanEquals", True, True, True),
+        ("BooleanEquals", 1, True, False),
+        ("TimestampEquals", "2016-03-14T01:59:00Z", "2016-03-14T02:59:00+01:00", True),
+        ("TimestampEquals", "2016-03-14T01:59:00.5Z", "2016-03-14T01:59:00.500Z", True),
+        ("TimestampLessThan", "2016-03-14T01:59:00Z", "2016-03-14T01:59:00.001Z", True),
+        ("TimestampEquals", "2016-03-14 01:59:00Z", "2016-03-14 01:59:00Z", False),
+        ("StringMatches", "log-2026.txt", "log-*.txt", True),
+        ("StringMatches", "a*b", r"a\*b", True),
+        ("StringMatches", "axb", r"a\*b", False),
+        ("StringMatches", r"a\b", r"a\\b", True),
+        ("StringMatches", "[a]", "[a]", True),
+        ("StringMatches", "a", "[a]", False),
+        ("StringMatches", "A", "a", False),
+        ("IsNull", None, True, True),
+        ("IsNull", 0, True, False),
+        ("IsNull", 0, False, True),
+        ("IsNumeric", True, True, False),
+        ("IsTimestamp", "2016-03-14T01:59:00-05:00", True, True),
+        ("IsTimestamp", "2016-03-14T25:59:00Z", True, False),
+        ("IsTimestamp", "2016-03-14T01:59:00", True, False),
+        ("IsPresent", None, True, True),
+        ("IsBoolean", "true", False, True),
+        ("IsString", "", True, True),
+    ],
+)
+def test_comparison(name: str, variable: Any, value: Any, holds: bool) -> None:
+    assert COMPARISONS[name](variable, value) is holds
