@@ -156,6 +156,7 @@ def start(container_id: str, command: list[str], cwd: Path, environment: dict[st
     crash_points.arrive("container-started")
     end = folder.exit()
     if end is not None and end.problem:
+        folder.await_end()  # its shim has said so, and may have an instruction or two left
         raise OSError(end.problem)
     return _at(folder)
 

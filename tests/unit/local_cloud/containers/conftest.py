@@ -27,14 +27,16 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 @pytest.fixture
 def start(state_dir: Path) -> Iterator[Start]:
-    """`start(program, …)`: a container that runs a Python program."""
+    """`start(program, …)`: a container that runs a Python program, or `command` instead."""
     begun: list[Container] = []
 
-    def begin(program: str, *, container_id: str = "", **more: object) -> Container:
+    def begin(
+        program: str = "", *, command: list[str] | None = None, container_id: str = "", **more: object
+    ) -> Container:
         container_id = container_id or secrets.token_hex(6)
         environment = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "HOSTNAME": container_id}
         given = {"cores": [], "timeout_s": None, "stop_timeout_s": 0.1, **more}
-        command = [sys.executable, "-S", "-c", program]
+        command = command or [sys.executable, "-S", "-c", program]
         begun.append(container.start(container_id, command, state_dir, environment, **given))
         return begun[-1]
 
