@@ -32,13 +32,13 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
-from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryContext, EventManager
+from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryContext
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, ProgramError, ProgramTimedOut
 from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
 
 from local_cloud.replacements import Replacement
-from local_cloud.stepfunctions import aborts, failures, integrations, map_items, map_runs
+from local_cloud.stepfunctions import aborts, failures, integrations, map_items, map_runs, resuming
 from local_cloud.stepfunctions.map_items import Format, Results
 from local_cloud.stepfunctions.normalisation import iso
 
@@ -53,6 +53,7 @@ class Child:
     index: int
     input: Any
     name: str = field(default_factory=lambda: str(uuid.uuid4()))
+    redrives: int = 0
     status: str = "PENDING"
     output: Any = None
     error: str | None = None
@@ -198,7 +199,9 @@ class _Run:
             self._count_ended(child)
             return
         counters = (self._record.item_counter, self._record.execution_counter)
-        child.started, child.status = datetime.datetime.now(datetime.UTC), "RUNNING"
+        begun = map_runs.begin_child(self._env, child.index, child.name, self._record.identity)
+        child.name, child.started, child.status = begun.name, begun.started, "RUNNING"
+        child.redrives = self._record.identity.redrives - begun.map_run_redrives
         for counter in counters:
             counter.running.count()
         frame = self._frame(child)
@@ -226,13 +229,14 @@ class _Run:
         )
         with self._env._state_mutex:
             self._env._frames.append(frame)
-        frame.event_manager = EventManager()
+        resuming.own_history(frame, map_runs.child_path(self._env, child.index), child.name)
         context = frame.states.context_object.context_object_data
         context["Execution"] = {
             **context["Execution"],
             "Id": execution_arn(self._record, child),
             "Input": child.input,
             "Name": child.name,
+            "RedriveCount": child.redrives,
             "StartTime": iso(child.started or datetime.datetime.now(datetime.UTC)),
         }
         context["Map"] = {"Item": {"Index": child.index, "Value": child.input}}
@@ -332,7 +336,7 @@ def _result(record: Any, child: Child) -> dict[str, Any]:
         "OutputDetails": included if child.status == "SUCCEEDED" else None,
         "Error": child.error,
         "Cause": child.cause,
-        "RedriveCount": 0,
+        "RedriveCount": child.redrives,
         "RedriveStatus": "NOT_REDRIVABLE" if child.status == "SUCCEEDED" else "REDRIVABLE",
         "StartDate": iso(child.started) if child.started else None,
         "StateMachineArn": record.map_state_machine_arn,

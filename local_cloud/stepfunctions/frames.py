@@ -105,6 +105,12 @@ class Recorded:
         for known in [known for known in self._frames if known == path or is_below(known, path)]:
             del self._frames[known]
 
+    def last_event_id(self, path: str) -> int:
+        """The highest number among the events of a frame and of those below it, 0 without any."""
+        frames = [frame for known, frame in self._frames.items() if known == path or is_below(known, path)]
+        numbers = [event[0] for frame in frames for event in frame.events]
+        return max([0, *numbers, *(frame.last_event_id for frame in frames)])
+
     def events(self, path: str) -> deque[tuple[int, str, Any, str | None]]:
         frame = self._frames.get(path)
         return deque(frame.events) if frame else deque()

@@ -1,8 +1,8 @@
-"""What is kept of a Distributed Map: its Map Run's identity, and the children that have ended.
+"""What is kept of a Distributed Map: its Map Run's identity, the children that have begun and those that have ended.
 
-After a kill, and after a redrive, the same Map Run goes on. Children that have ended are not run again; a redrive runs
-those again that did not succeed. A child that was running when the cloud was killed begins anew: its own states are
-not kept.
+After a kill, and after a redrive, the same Map Run goes on. Children that have ended are not run again. One that was
+running when the cloud was killed goes on where it was, since its frame is kept as an item's of an inline Map; a redrive
+lets those go on that did not succeed, where they failed.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/redrive-map-run.html
 """
@@ -52,14 +52,37 @@ def begin(env: Any, record: Any) -> None:
     _say_begun(env, identity, is_redriven=is_redriven)
 
 
+@dataclass
+class Begun:
+    """What a child had when it first began; `map_run_redrives` is what its Map Run counted then."""
+
+    name: str
+    started: datetime.datetime
+    map_run_redrives: int
+
+
+def begin_child(env: Any, index: int, name: str, identity: Identity) -> Begun:
+    """What a child had when it first began; that is now, and committed with its first state, unless it goes on."""
+    begun: Begun | None = _kept(env, f"begun-{index}")
+    if begun is None:
+        begun = Begun(name, datetime.datetime.now(datetime.UTC), identity.redrives)
+        _note(env, f"begun-{index}", Frame(finished=[begun]))
+    return begun
+
+
 def ended_child(env: Any, index: int) -> Any | None:
     """A child that has ended, as `keep_child` was given it."""
-    return _kept(env, str(index))
+    return _kept(env, f"ended-{index}")
 
 
 def keep_child(env: Any, child: Any) -> None:
-    """Record and commit how a child has ended."""
-    _keep(env, str(child.index), Frame(finished=[child], has_failed=child.status != "SUCCEEDED"))
+    """Record and commit how a child has ended. Where one stands that failed is left, for a redrive."""
+    _keep(env, f"ended-{child.index}", Frame(finished=[child], has_failed=child.status != "SUCCEEDED"))
+
+
+def child_path(env: Any, index: int) -> str:
+    """The path of a child's frame."""
+    return _path(env, str(index))
 
 
 def _rename(env: Any, record: Any, identity: Identity) -> None:
@@ -91,13 +114,19 @@ def _kept(env: Any, name: str) -> Any | None:
 
 
 def _keep(env: Any, name: str, frame: Frame) -> None:
+    if _note(env, name, frame):
+        commits.keep()
+
+
+def _note(env: Any, name: str, frame: Frame) -> bool:
+    """Have a record written with the next commit. False when there is nothing that could go on from it."""
     execution = getattr(env.event_manager, "execution", None)
     # What ends after the state has failed must not be found by the state that the machine is in by then.
     if execution is None or not env.is_running():
-        return
+        return False
     with commits.together():
         frames_of(execution)[_path(env, name)] = frame
-    commits.keep()
+    return True
 
 
 def _describe(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,6 +25,7 @@ from moto.stepfunctions.parser.asl.component.common.error_name.failure_event imp
     FailureEvent,
     FailureEventException,
 )
+from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded
 
 from local_cloud import crash_points, intents
@@ -159,13 +160,24 @@ def locate(frame: Any, path: str) -> None:
     frame.event_history_context.replay = recorded.events(path) if recorded else deque()
 
 
+def own_history(frame: Any, path: str, name: str) -> None:
+    """Give a child execution its place among its parent's frames, and a history of its own, which nobody can read."""
+    execution, recorded = _execution(frame), _recorded(frame)
+    frame.event_manager = EventManager()
+    frame.event_manager.execution, frame.event_manager.child = execution, name
+    if recorded is not None:
+        frame.event_manager._event_id_gen._next_id = recorded.last_event_id(path) + 1
+    locate(frame, path)
+
+
 def _publish(original: Callable[..., None]) -> Callable[..., None]:
     def publish_history_event(self: Any, **event: Any) -> None:
         original(self, **event)
         self.last_type = event["event_type"]
-        execution = self.__dict__.get("execution")
+        execution, child = self.__dict__.get("execution"), self.__dict__.get("child")
         if execution is not None:
-            history.write(execution, self._history_event_list[-1])
+            if child is None:
+                history.write(execution, self._history_event_list[-1])
             if commits.is_used():
                 self._history_event_list.clear()
 
@@ -339,12 +351,17 @@ def _wait(self: Any, env: Any) -> None:
 
 @contextmanager
 def _intent(env: Any) -> Iterator[None]:
-    """The call is known by the event that scheduled it, which a resumed execution has under the same number."""
+    """The call is known by the event that scheduled it, which a resumed execution has under the same number.
+
+    Children count their own events.
+    """
     execution = _execution(env)
     if execution is None:
         yield
         return
-    with intents.meant(execution.exec_arn, str(env.event_history_context.last_published_event_id)):
+    child = env.event_manager.__dict__.get("child")
+    event = str(env.event_history_context.last_published_event_id)
+    with intents.meant(execution.exec_arn, event if child is None else f"{child}:{event}"):
         yield
 
 
