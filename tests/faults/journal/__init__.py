@@ -8,6 +8,7 @@ from collections import Counter
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from tests.faults.journal.children import Children
 from tests.faults.journal.executions import Calls, Drops, Executions, Jobs
 from tests.faults.journal.messages import Mailbox, Schedules, Topic
 from tests.faults.journal.promises import Client, NotThereError, Outage, Promise, require
@@ -33,6 +34,7 @@ PROMISES: dict[type[Promise], int] = {
     Schedules: 1,
     Stacks: 2,
     Calls: 1,
+    Children: 1,
     Jobs: 1,
 }
 """Each kind of operation, and how often it is drawn in proportion."""

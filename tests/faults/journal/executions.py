@@ -43,7 +43,7 @@ class Executions(Promise):
         states = {
             "Double": {"Type": "Pass", "Assign": {"twice": "{% $states.input.n * 2 %}"}, "Next": "Rest"},
             "Rest": {"Type": "Wait", "Seconds": 1, "Next": "Tell"},
-            "Tell": _send(self._queue.make(client), _NAME) | {"Output": "{% $twice %}"},
+            "Tell": send(self._queue.make(client), _NAME) | {"Output": "{% $twice %}"},
         }
         make_machine(client, self.machine, states)
 
@@ -99,7 +99,7 @@ class Drops(Promise):
             Bucket=self._PLACE, NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
         body = "{% $states.input.detail.object.key & ' ' & $states.input.detail.object.`version-id` %}"
-        make_machine(client, self._PLACE, {"Tell": _send(self._queue.make(client), body)})
+        make_machine(client, self._PLACE, {"Tell": send(self._queue.make(client), body)})
         pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": ["drops"]}}}
         events.put_rule(Name=self._PLACE, EventPattern=json.dumps(pattern))
         target = {"Id": "machine", "Arn": machine_arn(self._PLACE), "RoleArn": ROLE}
@@ -262,7 +262,8 @@ def ended(client: Client, machine: str, tag: str) -> list[dict[str, Any]]:
     return found
 
 
-def _send(url: str, body: str) -> dict[str, Any]:
+def send(url: str, body: str) -> dict[str, Any]:
+    """A last state that sends a message."""
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::aws-sdk:sqs:sendMessage",
