@@ -43,9 +43,14 @@ def exhausted(policy: Mapping[str, Any] | None, retries: int, age_s: float) -> s
     given = policy or {}
     if retries >= int(_or(given.get("MaximumRetryAttempts"), MOST_RETRIES)):
         return "MaximumRetryAttempts"
-    if age_s > float(_or(given.get("MaximumEventAgeInSeconds"), LONGEST_AGE_S)):
+    if age_s > oldest_s(given):
         return "MaximumEventAgeInSeconds"
     return None
+
+
+def oldest_s(policy: Mapping[str, Any] | None) -> float:
+    """How old an event may be that is still delivered, in seconds."""
+    return float(_or((policy or {}).get("MaximumEventAgeInSeconds"), LONGEST_AGE_S))
 
 
 def _or(value: Any, default: float) -> Any:

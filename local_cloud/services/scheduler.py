@@ -1,6 +1,8 @@
 """EventBridge Scheduler, and rules with a schedule: what is due is fired by the one timer.
 
-Groups and client tokens are as on AWS. A schedule that was due while no cloud ran is not made up for: see CATCH_UP_S.
+Groups and client tokens are as on AWS. AWS's scheduler is never down, so it has no rule for what was due meanwhile.
+Here a one-time schedule fires late, as long as an event of that age would still be delivered; a recurring one, and a
+rule, skip what they missed, as disabled ones do.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, Schedul
 
 from local_cloud.durability import commits
 from local_cloud.durability.tracked import changes
-from local_cloud.eventbridge import delivery, occurrences, targets
+from local_cloud.eventbridge import delivery, occurrences, retries, targets
 from local_cloud.eventbridge.delivery import deliver
 from local_cloud.eventbridge.expressions import InvalidScheduleError, parse
 from local_cloud.eventbridge.occurrences import InvalidScheduleParameterError
@@ -32,19 +34,13 @@ from local_cloud.services.events import new_event, send_to_targets, timestamp
 from local_cloud.settings import CloudSettings
 
 TICK_S = 0.25
-CATCH_UP_S = 0.0
-"""How far back a start of the cloud looks for schedules that were due while it did not run.
-
-AWS's scheduler is never down, so it has no rule for that. Nearest is what it does with a disabled schedule: what was
-due meanwhile is skipped, not made up for. What was *accepted* before the stop is different: it stands in the outbox,
-and its retry policy decides."""
 WINDOW_SEED = "turbine"
 _LOG = logging.getLogger("local_cloud.scheduler")
 
 
 def start(_: CloudSettings) -> None:
     """Start the clock."""
-    last = [utc_now() - datetime.timedelta(seconds=CATCH_UP_S)]
+    last = [utc_now()]
 
     def on_time() -> None:
         now = utc_now()
@@ -92,11 +88,19 @@ def tick(after: datetime.datetime, until: datetime.datetime) -> None:
 def _tick_schedule(
     schedule: Schedule, account: str, region: str, after: datetime.datetime, until: datetime.datetime
 ) -> None:
+    is_one_time = occurrences.is_one_time(schedule)
+    if is_one_time:
+        after = until - datetime.timedelta(seconds=retries.oldest_s(schedule.target.get("RetryPolicy")))
     due = occurrences.due_at(schedule, after, until)
-    is_done = occurrences.is_over(schedule, until) or (due is not None and occurrences.is_one_time(schedule))
+    if is_one_time and due == schedule.__dict__.get("fired_for"):
+        return  # also when nothing is due
+    is_done = occurrences.is_over(schedule, until) or (due is not None and is_one_time)
     with commits.together():
         if due is not None:
             _fire(schedule, due, account, region)
+        if is_one_time:
+            schedule.__dict__["fired_for"] = due
+            changes.note_service("scheduler")
         if is_done and schedule.action_after_completion == "DELETE":
             scheduler_backends[account][region].delete_schedule(schedule.group_name, schedule.name)
             changes.note_service("scheduler")

@@ -19,7 +19,8 @@ from local_cloud.services import events, scheduler
 ACCOUNT, REGION = "123456789012", "us-east-1"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
 MADE = datetime.datetime(2026, 11, 23, 10, 0, 30, tzinfo=datetime.UTC)
-HOUR = datetime.timedelta(hours=1)
+HOUR, MINUTE = datetime.timedelta(hours=1), datetime.timedelta(minutes=1)
+TARGET = {"Arn": QUEUE, "Input": '{"at": "<aws.scheduler.scheduled-time>"}'}
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def create(name: str, expression: str, **given_instead: Any) -> None:
         "schedule_expression_timezone": None,
         "start_date": None,
         "state": None,
-        "target": {"Arn": QUEUE, "Input": '{"at": "<aws.scheduler.scheduled-time>"}'},
+        "target": TARGET,
         "action_after_completion": "DELETE",
     }
     made = scheduler_backends[ACCOUNT][REGION].create_schedule(**{**given, **given_instead})
@@ -125,5 +126,21 @@ def test_a_rule_with_a_rate_fires_one_period_after_it_was_put_and_not_when_disab
     ]
 
 
-def test_a_start_makes_up_for_nothing() -> None:
-    assert scheduler.CATCH_UP_S == 0
+def test_what_was_due_while_no_cloud_ran_is_made_up_for_by_a_one_time_schedule(delivered: list[Pending]) -> None:
+    create("once", "at(2026-11-23T11:00:00)", action_after_completion="NONE")
+    create("soon", "at(2026-11-23T11:00:00)", target={**TARGET, "RetryPolicy": {"MaximumEventAgeInSeconds": 3600}})
+    create("hourly", "rate(1 hour)")
+    back = MADE + 4.5 * HOUR
+    for number in range(3):
+        scheduler.tick(back + number * MINUTE, back + (number + 1) * MINUTE)
+    assert [record.source_arn.rsplit("/", 1)[-1] for record in delivered] == ["once"]
+
+
+def test_a_one_time_schedule_with_a_new_time_fires_again(delivered: list[Pending]) -> None:
+    create("kept", "at(2026-11-23T11:00:00)", action_after_completion="NONE")
+    scheduler.tick(MADE, MADE + HOUR)
+    (schedule,) = (schedule for _, _, schedule in scheduler._schedules())
+    schedule.schedule_expression = "at(2026-11-23T12:00:00)"
+    for number in (1, 2, 3):
+        scheduler.tick(MADE + number * HOUR, MADE + (number + 1) * HOUR)
+    assert len(delivered) == 2
