@@ -5,8 +5,8 @@ from local_cloud.coverage.verdicts import Coverage, Partial, each, motos
 COVERAGE: Coverage = {
     **each(
         Partial(
-            "targets as for EventBridge's rules, and universal ones; KmsKeyArn is kept and not used; of what was due "
-            "while the cloud was down only one-time schedules are caught up; the pauses between retries are an assumption"
+            "targets as for EventBridge's rules, and universal ones; KmsKeyArn is kept and not used; only one-time "
+            "schedules catch up on what was due while the cloud was down; the pauses between retries are an assumption"
         ),
         "CreateSchedule UpdateSchedule",
     ),
