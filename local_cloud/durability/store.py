@@ -18,6 +18,8 @@ from pathlib import Path
 SCHEMA = 2
 PIECE_BYTES = 8 * 1024 * 1024
 """SQLite's values have a limit of 1 GB; contents are cut into pieces."""
+LONGEST_WAIT_S = 2.0
+"""How long the file may be held by another process."""
 
 _TABLES = """
 create table if not exists facts (name text primary key, value text not null) without rowid;
@@ -56,7 +58,9 @@ class Store:
             ) from error
 
     def _open(self, facts: Mapping[str, str]) -> None:
-        self._database = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+        self._database = sqlite3.connect(
+            self.path, timeout=LONGEST_WAIT_S, check_same_thread=False, isolation_level=None
+        )
         self.path.chmod(0o600)
         self._database.execute("pragma journal_mode = wal")
         self._database.execute("pragma synchronous = normal")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from local_cloud.durability import store as stores
 from local_cloud.durability.store import PIECE_BYTES, StateRefusedError, Store
 
 FACTS = {"moto": "5.2.5"}
@@ -109,3 +112,41 @@ def test_a_file_that_is_no_state_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "state.db").chmod(0o600)
     with pytest.raises(StateRefusedError, match=r"state\.db cannot be used \(file is not a database\): .*move it away"):
         opened(tmp_path)
+
+
+def test_a_file_that_something_else_holds_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(tmp_path).close()
+    holder = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    holder.execute("pragma locking_mode = exclusive")
+    holder.execute("begin exclusive")
+    monkeypatch.setattr(stores, "LONGEST_WAIT_S", 0.05)
+    with pytest.raises(StateRefusedError, match=r"state\.db cannot be used \(database is locked\): .*fuser names it"):
+        opened(tmp_path)
+    holder.close()
+    assert opened(tmp_path).count("jobs") == 0
+
+
+_OPEN_ON_A_FULL_DISK = """
+import pathlib, resource, sys
+from local_cloud.durability.store import StateRefusedError, Store
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    Store(pathlib.Path(sys.argv[1]), {"moto": "5.2.5"})
+except StateRefusedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("room_bytes", [0, 4096, 12_288])
+def test_a_full_disk_at_the_start_is_said_and_loses_nothing(tmp_path: Path, room_bytes: int) -> None:
+    opened(tmp_path).commit({("jobs", "a"): b"1"})
+    tried = subprocess.run(
+        [sys.executable, "-c", _OPEN_ON_A_FULL_DISK, str(tmp_path / "fresh.db"), str(room_bytes)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "fresh.db cannot be used" in tried.stdout
+    assert f"make room in {tmp_path}" in tried.stdout
+    assert opened(tmp_path).cells("jobs") == [("a", b"1")]
