@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import errno
-import fcntl
 import gc
 import importlib.metadata
-import json
 import logging
 import os
 import select
 import signal
-import socket
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -35,7 +30,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local_cloud import chaos, crash_points, credentials, processes, replacements, settings
+from local_cloud import chaos, crash_points, processes, replacements, settings, state_directory
 from local_cloud.admin import administered
 from local_cloud.authorization.gate import STRICT_VARIABLE, authorized
 from local_cloud.batch import networks
@@ -85,10 +80,6 @@ SERVICES: tuple[ModuleType, ...] = (
 moto's backends `KEPT` and `kept_spaces()`; for what was under way when an earlier cloud ended `resume()`, and
 `settle()`, which waits for what of that needs this cloud's answers."""
 
-STATE_FILE = "state.db"
-PORT_FILE = "port"
-READY_FILE = "cloud.json"
-LOCK_FILE = "lock"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 GARBAGE_THRESHOLDS = (20_000, 10, 10)
 """See gc.set_threshold. Python's own is (700, 10, 10)."""
@@ -127,7 +118,7 @@ def serve(arguments: argparse.Namespace) -> None:
     _configure_moto()
     server = make_server(
         "127.0.0.1",
-        arguments.port or _earlier_port(arguments.state_dir),
+        arguments.port or state_directory.earlier_port(arguments.state_dir),
         guarded(signed(authorized(administered(durable(chaos.disturbed(named(_moto()))))))),
         threaded=True,
         request_handler=LoopbackRequestHandler,
@@ -141,10 +132,10 @@ def serve(arguments: argparse.Namespace) -> None:
         gpus=arguments.gpus,
         node_networks=arguments.node_networks,
         strict=arguments.strict,
-        root_key=_root_key(arguments.state_dir),
+        root_key=state_directory.root_key(arguments.state_dir),
     )
     settings.use(cloud)
-    _keep_temporary_files_in(cloud.state_dir / "tmp")
+    state_directory.keep_temporary_files_in(cloud.state_dir / "tmp")
     if cloud.node_networks == settings.NAMESPACES:
         try:
             networks.require()
@@ -178,7 +169,7 @@ def serve(arguments: argparse.Namespace) -> None:
         ).start()
     _begin(cloud, server)
     _collect_seldom()
-    _announce(cloud)
+    state_directory.announce(cloud)
     _LOG.info("ready on %s", cloud.endpoint)
     stopping.wait()
     _shut_down(cloud, server)
@@ -215,7 +206,7 @@ def _moto() -> WsgiApplication:
 def _recover(cloud: settings.CloudSettings) -> None:
     """Read what an earlier cloud of this state directory knew, and write what this one learns."""
     try:
-        store = Store(cloud.state_dir / STATE_FILE, {"moto": importlib.metadata.version("moto")})
+        store = Store(cloud.state_dir / state_directory.STATE_FILE, {"moto": importlib.metadata.version("moto")})
         crash_points.arrive("starting")
         recovered = recovery.recover(store)
         crash_points.arrive("starting")
@@ -244,62 +235,6 @@ def _collect_seldom() -> None:
     gc.enable()
 
 
-def _earlier_port(state_dir: Path) -> int:
-    """The port of this state directory's last cloud, if it is free: URLs of queues, which the state holds, have it."""
-    path = state_dir / PORT_FILE
-    written = path.read_text() if path.exists() else ""
-    port = int(written) if written.isdigit() else 0
-    with socket.socket() as probe, contextlib.suppress(OSError):
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
-        return port
-    _LOG.warning("port %d of the last cloud here is taken: jobs that it left running cannot reach this one", port)
-    return 0
-
-
-def _keep_temporary_files_in(folder: Path) -> None:
-    """What moto spools of large objects, and what jobs assemble, is written nowhere else."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    tempfile.tempdir = str(folder)
-
-
-def _root_key(state_dir: Path) -> bytes:
-    """Raises: SystemExit if the directory's credentials cannot be used."""
-    try:
-        return credentials.load_or_make(state_dir)
-    except (credentials.CredentialsError, OSError) as error:
-        sys.exit(f"no credentials: {error}")
-
-
-def _announce(cloud: settings.CloudSettings) -> None:
-    """Write the ready file in one step, so that a reader never sees half of it."""
-    port_file = cloud.state_dir / PORT_FILE
-    port_draft = port_file.with_suffix(".draft")
-    port_draft.write_text(str(cloud.port))
-    port_draft.replace(port_file)
-    ready = cloud.state_dir / READY_FILE
-    draft = ready.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    key = cloud.access_key()
-    # It holds the secret: nobody else may read it.
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(
-            {
-                "pid": os.getpid(),
-                "port": cloud.port,
-                "endpoint": cloud.endpoint,
-                "account_id": cloud.account_id,
-                "region": cloud.region,
-                "access_key_id": key.access_key_id,
-                "secret_access_key": key.secret_access_key,
-                "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                "version": f"moto {importlib.metadata.version('moto')}",
-            },
-            file,
-        )
-    draft.replace(ready)
-
-
 def _shut_down(cloud: settings.CloudSettings, server: BaseWSGIServer) -> None:
     for service in SERVICES:
         if hasattr(service, "stop"):
@@ -308,7 +243,7 @@ def _shut_down(cloud: settings.CloudSettings, server: BaseWSGIServer) -> None:
     container.end_all()
     commits.stop()
     networks.remove_all()
-    (cloud.state_dir / READY_FILE).unlink(missing_ok=True)
+    (cloud.state_dir / state_directory.READY_FILE).unlink(missing_ok=True)
     server.server_close()
     _LOG.info("stopped")
     logging.shutdown()
@@ -373,10 +308,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     arguments.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _held(arguments.state_dir):
-        _begin_log(arguments.state_dir)
+    with state_directory.hold(arguments.state_dir):
+        state_directory.begin_log(arguments.state_dir)
         if arguments.fresh:
-            _forget(arguments.state_dir)
+            state_directory.forget(arguments.state_dir)
         if disturbance:
             logging.getLogger("local_cloud.chaos").warning(chaos.describe(disturbance))
             chaos.use(disturbance)
@@ -386,39 +321,3 @@ def main(argv: Sequence[str] | None = None) -> None:
             if error.errno not in _NO_ROOM:
                 raise
             sys.exit(f"{arguments.state_dir} cannot be written ({error.strerror}): make room there, and start again")
-
-
-def _forget(state_dir: Path) -> None:
-    """Remove what an earlier cloud knew. Its log and its keys stay."""
-    for name in (STATE_FILE, f"{STATE_FILE}-wal", f"{STATE_FILE}-shm", PORT_FILE):
-        (state_dir / name).unlink(missing_ok=True)
-
-
-def _begin_log(state_dir: Path) -> None:
-    """Empty the log of an earlier cloud, if stderr appends to one here: only who holds the directory may."""
-    written = os.fstat(sys.stderr.fileno())
-    appends = fcntl.fcntl(sys.stderr.fileno(), fcntl.F_GETFL) & os.O_APPEND
-    if appends and any(os.path.samestat(written, path.stat()) for path in state_dir.glob("*.log")):
-        os.ftruncate(sys.stderr.fileno(), 0)
-
-
-@contextlib.contextmanager
-def _held(state_dir: Path) -> Iterator[None]:
-    """Hold the state directory while this process lives; the lock goes with it, however it ends.
-
-    Raises: SystemExit naming the process that holds it.
-    """
-    with (state_dir / LOCK_FILE).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip()
-            sys.exit(
-                f"the state directory {state_dir} is held by a running embedded cloud (process {holder}): "
-                "stop it, or use another --state-dir"
-            )
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from local_cloud import server, settings
+from local_cloud import server, settings, state_directory
 
 ROOT = Path(__file__).parents[3]
 LIMIT_S = 60
@@ -80,5 +80,5 @@ def test_nobody_is_served_before_what_was_under_way_goes_on(monkeypatch: pytest.
 
 @pytest.mark.parametrize("written", ["", "half a line"])
 def test_a_port_that_was_not_written_whole_is_any(tmp_path: Path, written: str) -> None:
-    (tmp_path / server.PORT_FILE).write_text(written)
-    assert server._earlier_port(tmp_path) == 0
+    (tmp_path / state_directory.PORT_FILE).write_text(written)
+    assert state_directory.earlier_port(tmp_path) == 0
