@@ -71,6 +71,7 @@ def apply(
             stack_name(cloud.stack, team.name),
             template,
             stack_parameters(cloud, team.file, known, overrides),
+            cloud.outputs.get("DeploymentRoleArn", ""),
         )
         _publish(cloud, team)
         on_done(team.name, result)
