@@ -1,4 +1,4 @@
-"""What the templates give each role and each person: one grant for each action on each resource, and where that stands."""
+"""What the templates give each role and each person: a grant for each action on each resource, and where it stands."""
 
 from __future__ import annotations
 
