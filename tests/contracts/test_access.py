@@ -13,13 +13,13 @@ from tests.contracts.access_table import PAGE, Row
 MOST_CHARACTERS = 6_144
 """Of a managed policy, white space aside. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 LONGEST_NAMES = {
-    # As CloudFormation forms them of a stack's name of 30 characters: S3 takes 63, the others more.
-    "turbine": "turbine-of-the-whole-company-1",
+    # S3 takes 63 characters; CloudFormation adds to the stack's name, and once more in a nested one.
+    "turbine": "s" * 30,
     "databucket": "d" * 63,
     "artifactbucket": "a" * 63,
     "predictionbucket": "p" * 63,
-    "TrainingTable": "turbine-of-the-whole-company-1-TrainingTable-0123456789ABC",
-    "PredictionTable": "turbine-of-the-whole-company-1-Prediction-0123456789ABC-PredictionTable-0123456789ABC",
+    "TrainingTable": "t" * 60,
+    "PredictionTable": "t" * 90,
 }
 
 
