@@ -112,11 +112,15 @@ def _has_only(inner: Deployment, outer: Deployment, name: str) -> bool:
     return name in inner.template["Resources"] and name not in outer.template["Resources"]
 
 
-def wrong(documents: Documents, rows: Sequence[Row]) -> Iterator[str]:
-    """What comes out otherwise than the tables say: line, person, action and resource."""
+def wrong(documents: Documents, rows: Sequence[Row], changed: str = "") -> Iterator[str]:
+    """What comes out otherwise than the tables say: line, person, action and resource.
+
+    `changed`: a policy, if only those who have it are to be asked about.
+    """
     statements = {name: policies.parse(json.dumps(document)) for name, document in documents.items()}
+    asked = {who: names for who, names in POLICIES_OF.items() if not changed or changed in names}
     for row in rows:
-        for who, names in POLICIES_OF.items():
+        for who, names in asked.items():
             context = {**row.context, **({"aws:principaltag/team": [TEAM]} if _has_tag(row, who) else {})}
             own = [one for name in names for one in statements[name]]
             for action in row.actions:
@@ -137,26 +141,29 @@ def _allows(statements: Sequence[Statement], action: str, resource: str, context
 
 @dataclass(frozen=True)
 class Mutant:
-    """The policies with one part of one statement changed, and the actions that the statement is about."""
+    """The policies with one part of one statement of `policy` changed, and the services that it is about."""
 
+    policy: str
     what: str
     documents: Documents
-    actions: frozenset[str]
+    services: frozenset[str]
 
     def is_found(self, rows: Sequence[Row]) -> bool:
         """Whether a row comes out otherwise than the tables say."""
-        return next(wrong(self.documents, [row for row in rows if self.actions & set(row.actions)]), None) is not None
+        about = [row for row in rows if self.services & set(map(_service, row.actions))]
+        return next(wrong(self.documents, about, self.policy), None) is not None
 
 
 def mutants(documents: Documents) -> Iterator[Mutant]:
-    """Each policy without one statement, action, resource, condition or value of one; and for every team at once where
-    it was bound to one's own."""
+    """Each policy without one statement, action, resource, condition or value of one; bound to no team; on every
+    resource; and with all actions of a service."""
     for name, document in documents.items():
         for index, statement in enumerate(document["Statement"]):
+            services = frozenset(map(_service, _listed(statement["Action"])))
             for what, changed in _changed(statement):
                 left = document["Statement"][:index] + [changed] * bool(changed) + document["Statement"][index + 1 :]
                 made = {**documents, name: {**document, "Statement": left}}
-                yield Mutant(f"{name}/{statement['Sid']}: {what}", made, frozenset(_listed(statement["Action"])))
+                yield Mutant(name, f"{statement['Sid']}: {what}", made, services)
 
 
 def _changed(statement: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None]]:
@@ -168,6 +175,9 @@ def _changed(statement: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]
                 yield f"without {one}", {**statement, element: given[:index] + given[index + 1 :]}
             if element == "Resource" and (wider := _untied(one)) != one:
                 yield f"{one} of every team", {**statement, element: [*given[:index], wider, *given[index + 1 :]]}
+        wildcards = {"*"} if element == "Resource" else {f"{_service(action)}:*" for action in given}
+        for wildcard in sorted(wildcards - set(given)):
+            yield f"{element} {wildcard}", {**statement, element: [*given, wildcard]}
     for operator, keys in (statement.get("Condition") or {}).items():
         for key, values in keys.items():
             for what, changed in _loosened(_listed(values)):
@@ -188,6 +198,10 @@ def _loosened(values: list[str]) -> Iterator[tuple[str, list[str] | None]]:
 
 def _untied(text: str) -> str:
     return text.replace("${aws:PrincipalTag/team}", "*")
+
+
+def _service(action: str) -> str:
+    return action.partition(":")[0]
 
 
 def _listed(value: Any) -> list[Any]:
