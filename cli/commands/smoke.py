@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +41,7 @@ def smoke(
     stack: options.Stack = options.STACK,
     json_only: options.Json = False,
 ) -> None:
-    """Train, publish, compare, register, promote and predict once, on the CPU, and tell which facts about AWS hold.
+    """Train, publish, compare, register, promote and predict once, fail once, and tell which facts about AWS hold.
 
     A team of its own is made and removed. Exit code 0 if every step was done, 1 if one failed; the facts do not count.
     """
@@ -67,7 +67,7 @@ def smoke(
 
 
 def _run(cloud: Cloud, view: ProgressView, team: str, timeout_s: float) -> Report:
-    """Drop the manifest, wait, and read what came of it, however it ended.
+    """Drop the manifests, wait, and read what came of them, however they ended.
 
     Raises: CommandError when the team's stack cannot be made.
     """
@@ -76,19 +76,25 @@ def _run(cloud: Cloud, view: ProgressView, team: str, timeout_s: float) -> Repor
     own_team.make(cloud, team, PROJECT_DIR / main_stack.TEAM_TEMPLATE)
     view.phase("uploading data")
     _upload(cloud, team)
-    view.phase("dropping the manifest")
-    dropped = drop_manifest.put_text(cloud, own_team.manifest(cloud, team), f"manifests/{team}/smoke.json")
-    gave_up = _follow(cloud, view, dropped, timeout_s)
+    view.phase("dropping two manifests: one to train, one that has to fail")
+    dropped = _drop(cloud, team, "good", own_team.TARGET)
+    failing = _drop(cloud, team, "failing", own_team.NO_COLUMN)
+    gave_up = _follow(cloud, view, [dropped, failing], timeout_s)
     view.phase("reading what was seen")
-    looked = seen.look(cloud, dropped)
-    found = steps.steps(looked, gave_up)
-    return Report(team, str(dropped.runs[0].run_id), found, looked, time.monotonic() - started)
+    looked = seen.look(cloud, dropped, failing)
+    return Report(
+        team, seen.run_id_of(dropped), steps.steps(looked, gave_up), looked, wall_s=time.monotonic() - started
+    )
 
 
-def _follow(cloud: Cloud, view: ProgressView, dropped: Drop, timeout_s: float) -> str:
-    """Wait for the run's end. Why waiting ended before it, or ""."""
+def _drop(cloud: Cloud, team: str, name: str, target: str) -> Drop:
+    return drop_manifest.put_text(cloud, own_team.manifest(cloud, team, target), f"manifests/{team}/{name}.json")
+
+
+def _follow(cloud: Cloud, view: ProgressView, drops: Sequence[Drop], timeout_s: float) -> str:
+    """Wait for the runs' ends. Why waiting ended before them, or ""."""
     try:
-        Follower(cloud, view).follow([dropped], "smoke", timeout_s)
+        Follower(cloud, view).follow(drops, "smoke", timeout_s)
     except CommandError as error:
         return error.cause
     return ""

@@ -19,8 +19,8 @@ from turbine.domain import team as team_domain
 from turbine.domain.names import is_team
 
 PREFIX = "smoke"
-DATASET = "wine"
-NODE = {"TrainingVcpus": "1", "TrainingMemoryMib": "2048", "TrainingGpus": "0", "MaxNodes": "2"}
+DATASET, TARGET, NO_COLUMN = "wine", "cultivar", "no_such_column"
+NODE = {"TrainingVcpus": "1", "TrainingMemoryMib": "3072", "TrainingGpus": "0", "MaxNodes": "2"}
 """What a job of the team asks for, whatever the stack's own jobs do: it fits every host."""
 _FILE = """\
 # Made by `turbine smoke`, and removed by it.
@@ -70,8 +70,11 @@ def make(cloud: Cloud, name: str, template_path: Path) -> Result:
     return result
 
 
-def manifest(cloud: Cloud, team: str) -> str:
-    """The manifest that trains on the uploaded data and predicts its unlabelled tenth."""
+def manifest(cloud: Cloud, team: str, target: str = TARGET) -> str:
+    """The manifest that trains on the uploaded data and predicts its unlabelled tenth.
+
+    With `NO_COLUMN` as target the job ends as a user's mistake makes it end.
+    """
     base = f"s3://{cloud.output('DataBucketName')}/datasets/{team}/{DATASET}"
     return json.dumps(
         {
@@ -81,7 +84,7 @@ def manifest(cloud: Cloud, team: str) -> str:
                 "name": DATASET,
                 "source": {"type": "s3", "uri": f"{base}/v1/"},
                 "format": "parquet",
-                "target": "cultivar",
+                "target": target,
             },
             "recipe": {
                 "name": "tabular_classifier",

@@ -109,7 +109,7 @@ def cost(host_types: Sequence[str]) -> str:
     known = f"; USD an hour, {PRICES_AS_OF}: {', '.join(prices)}" if prices else ""
     host = " or ".join(host_types) or "host"
     return (
-        f"this launches one {host} for a job of a minute, which AWS Batch keeps for some minutes more, and one "
+        f"this launches one {host} for two jobs of a minute, which AWS Batch keeps for some minutes more, and one "
         f"instance for a transform{known}"
     )
 

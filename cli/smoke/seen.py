@@ -46,7 +46,8 @@ class Machine:
 
 @dataclass(frozen=True)
 class Seen:
-    """Empty where the run did not get that far. `machines`: `training`, `run`, `promotion`, `inference`.
+    """Empty where the run did not get that far. `machines`: `training`, `run`, `promotion`, `inference`; `failing` is
+    the execution of the run that was made to fail.
 
     `dropped_at` is S3's time, of a second's resolution. `quotas`: a value, or the refusal.
     """
@@ -57,6 +58,8 @@ class Seen:
     rejections: Sequence[Item] = ()
     inference: Item = field(default_factory=dict)
     machines: Mapping[str, Machine] = field(default_factory=dict)
+    failing: Machine | None = None
+    failing_outcome: Item = field(default_factory=dict)
     job: Mapping[str, Any] = field(default_factory=dict)
     host_types: Sequence[str] = ()
     files: CheckedFiles | None = None
@@ -67,9 +70,8 @@ class Seen:
 
     def events(self, suffix: str) -> list[Event]:
         """The events of all machines whose type ends so (`TaskFailed`, `TimedOut`)."""
-        return [
-            event for machine in self.machines.values() for event in machine.events if event["type"].endswith(suffix)
-        ]
+        machines = [*self.machines.values(), *([self.failing] if self.failing else [])]
+        return [event for machine in machines for event in machine.events if event["type"].endswith(suffix)]
 
 
 def is_aws(cloud: Cloud) -> bool:
@@ -78,12 +80,12 @@ def is_aws(cloud: Cloud) -> bool:
     return all(host.endswith(AWS_DOMAINS) for host in hosts)
 
 
-def look(cloud: Cloud, drop: Drop) -> Seen:
-    """Read what became of the drop's one run."""
+def look(cloud: Cloud, drop: Drop, failing: Drop) -> Seen:
+    """Read what became of the one run of each drop."""
     (expected,) = drop.runs
-    run_id = expected.run_id or ""
+    run_id = run_id_of(drop)
     records = Records(cloud)
-    items = records.run(run_id)
+    items, failing_items = records.run(run_id), records.run(run_id_of(failing))
     inference = records.inference_of(expected.team, run_id) or {}
     machines = _machines(cloud, items, inference)
     job = _job(cloud, machines.get("run"))
@@ -96,6 +98,8 @@ def look(cloud: Cloud, drop: Drop) -> Seen:
         rejections=() if items.record else records.rejections(drop.cause_key),
         inference=inference,
         machines=machines,
+        failing=_machine(cloud.client("stepfunctions"), _run_arn(cloud, failing_items.run_id)),
+        failing_outcome=failing_items.outcome,
         job=job,
         host_types=host_types(cloud, [str(job["jobQueue"])]) if job else (),
         files=check_files(cloud, artifacts, expected.team, run_id),
@@ -108,8 +112,11 @@ def look(cloud: Cloud, drop: Drop) -> Seen:
 
 def _machines(cloud: Cloud, items: RunItems, inference: Item) -> dict[str, Machine]:
     stepfunctions = cloud.client("stepfunctions")
-    run_arn = executions.execution_arn(cloud.output("RunMachineArn"), items.run_id)
-    arns = {"training": items.record.get("training_execution_arn"), "run": run_arn, "inference": inference.get("owner")}
+    arns = {
+        "training": items.record.get("training_execution_arn"),
+        "run": _run_arn(cloud, items.run_id),
+        "inference": inference.get("owner"),
+    }
     found: dict[str, Machine] = {}
     for name, arn in arns.items():
         if arn and (machine := _machine(stepfunctions, str(arn))) is not None:
@@ -118,6 +125,16 @@ def _machines(cloud: Cloud, items: RunItems, inference: Item) -> dict[str, Machi
     if promotion and (machine := _machine(stepfunctions, promotion)) is not None:
         found["promotion"] = machine
     return found
+
+
+def run_id_of(drop: Drop) -> str:
+    """The id of the one run that a smoke test's manifest asks for."""
+    (expected,) = drop.runs
+    return str(expected.run_id)
+
+
+def _run_arn(cloud: Cloud, run_id: str) -> str:
+    return executions.execution_arn(cloud.output("RunMachineArn"), run_id)
 
 
 def _machine(stepfunctions: Any, arn: str) -> Machine | None:

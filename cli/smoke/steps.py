@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from cli.smoke.own_team import NO_COLUMN
 from cli.smoke.seen import Machine, Seen
 
 Status = Literal["done", "failed", "skipped", "not reached"]
@@ -28,7 +29,7 @@ Done = tuple[float | None, str]
 
 
 def steps(seen: Seen, gave_up: str = "") -> list[Step]:
-    """Every step; the first that was not done has failed, unless the decision left it out.
+    """Every step; the first that was not done has failed, unless the decision left it out. The last is of another run.
 
     `gave_up`: why nobody waited any longer, for a run of which nothing else was seen.
     """
@@ -43,7 +44,7 @@ def steps(seen: Seen, gave_up: str = "") -> list[Step]:
             found.append(Step(name, "skipped", None, f"the model was {seen.items.verdict}: {_reason(seen)}"))
         else:
             found.append(Step(name, "failed", None, why(seen) or gave_up or "nothing was seen of it"))
-    return found
+    return [*found, _failure_told(seen)]
 
 
 def why(seen: Seen) -> str:
@@ -166,6 +167,18 @@ _STEPS: dict[str, Callable[[Seen], Done | None]] = {
     "promoted": _promoted,
     "predictions written": _predicted,
 }
+
+
+def _failure_told(seen: Seen) -> Step:
+    """The other run's: whether a mistake of a user's ends it under its own name, in the job's own words."""
+    error, cause = (str(seen.failing_outcome.get(name)) for name in ("error", "cause"))
+    told = f"{error}: {next(iter(cause.splitlines()), '')}" if seen.failing_outcome else "no outcome was recorded"
+    is_told = error == "TrainingDataError" and NO_COLUMN in cause
+    if not is_told or seen.failing is None:
+        return Step("failure told", "failed", None, told)
+    execution = seen.failing.execution
+    took = _seconds(execution.started_at, execution.stopped_at) if execution.stopped_at else None
+    return Step("failure told", "done", took, told)
 
 
 def _duration(seen: Seen, machine: str, state: str) -> float | None:

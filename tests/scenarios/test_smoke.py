@@ -23,7 +23,7 @@ def test_it_goes_the_whole_path_says_what_it_saw_and_removes_it(demo: KeptDemo) 
     assert {step["name"]: step["status"] for step in told["steps"]} == dict.fromkeys(
         (
             *("drop seen", "run started", "job ran", "artifacts published", "metrics readable"),
-            *("compared", "registered", "promoted", "predictions written"),
+            *("compared", "registered", "promoted", "predictions written", "failure told"),
         ),
         "done",
     )

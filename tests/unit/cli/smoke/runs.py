@@ -101,6 +101,18 @@ def good(**changes: Any) -> Seen:
             "promotion": machine("promotion", [], 104, 106),
             "inference": machine("inference", waited("Transform", "sagemaker", 108, 300), 107, 310),
         },
+        failing=machine(
+            "run",
+            [
+                entered("TrainOnSpot", 2),
+                task("Scheduled", "batch", 2),
+                task("Failed", "batch", 82, cause='{"JobId": "j"}'),
+            ],
+            2,
+            84,
+            "FAILED",
+        ),
+        failing_outcome={"error": "TrainingDataError", "cause": "Batch job j: no_such_column is no column\nmend it"},
         job={
             "jobId": JOB,
             "status": "SUCCEEDED",

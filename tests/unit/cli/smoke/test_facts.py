@@ -19,8 +19,9 @@ def verdicts(seen: Seen) -> dict[str, str]:
 
 
 def with_run(*events: dict[str, Any], **changes: Any) -> Seen:
-    """A run that failed after its publishing."""
-    return good(machines={**good().machines, "run": run_machine(*events, status="FAILED")}, **changes)
+    """A run that failed after its publishing, and no other one."""
+    given = {"machines": {**good().machines, "run": run_machine(*events, status="FAILED")}, "failing": None}
+    return good(**given, **changes)
 
 
 def failed(service: str, error: str, cause: str) -> list[dict[str, Any]]:
@@ -35,6 +36,7 @@ def test_what_a_good_run_shows_and_what_it_cannot() -> None:
         "image-unread",
         "metrics-in-time",
         "gpu-quota",
+        "batch-cause",
     }
     assert "does not hold" not in found.values()
 

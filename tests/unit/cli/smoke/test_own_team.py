@@ -48,6 +48,8 @@ def test_its_file_and_its_manifest_are_valid() -> None:
     assert (file.team, is_team(name)) == (name, True)
     manifest = Manifest.model_validate(json.loads(own_team.manifest(FakeCloud("x"), name)))
     assert manifest.team == name
+    failing = json.loads(own_team.manifest(FakeCloud("x"), name, own_team.NO_COLUMN))
+    assert Manifest.model_validate(failing).dataset.target == "no_such_column"
     assert manifest.dataset.source.uri == f"s3://data/datasets/{name}/wine/v1/"
 
 
@@ -65,5 +67,5 @@ def test_aws_is_told_by_the_addresses(hosts: list[str], is_aws: bool) -> None:
 
 
 def test_the_cost_names_hosts_and_known_prices() -> None:
-    assert "one c7i.large for a job" in report.cost(["c7i.large"])
+    assert "one c7i.large for two jobs" in report.cost(["c7i.large"])
     assert "p4d.24xlarge 21.96" in report.cost(["p4d.24xlarge"])

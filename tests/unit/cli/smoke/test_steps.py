@@ -32,6 +32,7 @@ def test_a_good_run_did_every_step_in_its_time() -> None:
         "registered": 3.0,
         "promoted": 2.0,
         "predictions written": 203.0,
+        "failure told": 82.0,
     }
     assert found["job ran"].what == f"job {JOB} waited 60.0 s and ran 30.0 s in spot, attempts: 1"
     assert found["metrics readable"].what == "CloudWatch shows accuracy 0.97, 2 looks too early"
@@ -57,7 +58,8 @@ CHANGES: list[Any] = [
 def test_the_first_step_that_was_not_done_has_failed_and_no_later_one_counts(
     changes: dict[str, Any], failed: str
 ) -> None:
-    found = steps(good(**changes))
+    *found, other = steps(good(**changes))
+    assert other.status == "done"
     names = [step.name for step in found]
     statuses = [step.status for step in found]
     place = names.index(failed)
@@ -76,6 +78,22 @@ def test_a_refused_manifest_tells_field_and_mend() -> None:
     refused = [{"field": "recipe", "problem": "is unknown", "mend": "use another"}]
     found = by_name(good(machines={}, rejections=refused, items=RunItems(RUN)))
     assert found["drop seen"].what == "recipe is unknown; use another"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        ({}, "no outcome was recorded"),
+        ({"error": "States.TaskFailed", "cause": "no_such_column"}, "States.TaskFailed: no_such_column"),
+        ({"error": "TrainingDataError", "cause": "Batch job j: exit 65"}, "TrainingDataError: Batch job j: exit 65"),
+    ],
+)
+def test_a_failure_that_is_not_told_by_its_name_and_in_the_jobs_words_has_failed(
+    outcome: dict[str, str], told: str
+) -> None:
+    found = by_name(good(failing_outcome=outcome))
+    assert (found["failure told"].status, found["failure told"].what) == ("failed", told)
+    assert found["predictions written"].status == "done"
 
 
 def test_a_run_that_goes_on_tells_where_it_is() -> None:
