@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from cli.smoke.seen import Seen
+from cli.smoke.seen import Seen, message
 
 Verdict = Literal["holds", "does not hold", "not seen", "not AWS"]
 _DENIED = ("is not authorized to perform", "AccessDenied", "not authorized")
@@ -163,7 +163,7 @@ def _denials(seen: Seen, *resource_types: str) -> list[str]:
         *(event["taskSubmitFailedEventDetails"] for event in seen.events("TaskSubmitFailed")),
     ]
     return [
-        str(one.get("cause"))
+        message(one.get("cause"))
         for one in failed
         if one["resourceType"] in resource_types
         and any(word in f"{one.get('error')} {one.get('cause')}" for word in _DENIED)

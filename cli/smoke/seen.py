@@ -127,6 +127,16 @@ def _machines(cloud: Cloud, items: RunItems, inference: Item) -> dict[str, Machi
     return found
 
 
+def message(cause: Any) -> str:
+    """What a Task's Cause says: of a function's, which is JSON with its stack trace, the message."""
+    text = str(cause or "")
+    try:
+        given = json.loads(text)
+    except ValueError:
+        return text
+    return str(given.get("errorMessage", text)) if isinstance(given, dict) else text
+
+
 def run_id_of(drop: Drop) -> str:
     """The id of the one run that a smoke test's manifest asks for."""
     (expected,) = drop.runs

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from cli.smoke.own_team import NO_COLUMN
-from cli.smoke.seen import Machine, Seen
+from cli.smoke.seen import Machine, Seen, message
 
 Status = Literal["done", "failed", "skipped", "not reached"]
 TRAINING = ("TrainOnSpot", "TrainOnDemand")
@@ -56,7 +56,9 @@ def why(seen: Seen) -> str:
         if execution.status in ("FAILED", "TIMED_OUT", "ABORTED"):
             state = next((span.name for span in reversed(execution.spans) if span.status == "failed"), None)
             state = state or (execution.current.name if execution.current else "its start")
-            told = ": ".join(part for part in (execution.error, execution.cause) if part) or "no cause was given"
+            told = (
+                ": ".join(part for part in (execution.error, message(execution.cause)) if part) or "no cause was given"
+            )
             return f"the machine {name} ended {execution.status} at {state}: {told} ({execution.arn})"
     if problem := _inference_problem(seen):
         return problem

@@ -68,10 +68,13 @@ def test_the_first_step_that_was_not_done_has_failed_and_no_later_one_counts(
 
 def test_a_failure_names_machine_state_error_and_cause() -> None:
     failing = [entered("RegisterModel", 101), task("Scheduled", "lambda", 101), task("Failed", "lambda", 102)]
-    run = run_machine(*failing, status="FAILED", error="AccessDenied", cause="sagemaker:CreateModelPackage")
+    cause = '{"errorMessage": "sagemaker:CreateModelPackage", "stackTrace": ["a line"]}'
+    run = run_machine(*failing, status="FAILED", error="AccessDenied", cause=cause)
     found = by_name(good(machines={**good().machines, "run": run}, package={}, metric=None))
     told = found["metrics readable"].what
-    assert told.startswith("the machine run ended FAILED at RegisterModel: AccessDenied: sagemaker:CreateModelPackage")
+    assert told.startswith(
+        "the machine run ended FAILED at RegisterModel: AccessDenied: sagemaker:CreateModelPackage ("
+    )
 
 
 def test_a_refused_manifest_tells_field_and_mend() -> None:
