@@ -110,9 +110,9 @@ class MakingCloud(Cloud):
 
 
 def test_a_team_is_deployed_in_the_stacks_role_and_published_afterwards(tmp_path: Path) -> None:
-    cloud, template = MakingCloud(), tmp_path / "t.yaml"
+    cloud, team, template = MakingCloud(), _read(tmp_path, TEAM), tmp_path / "template.yaml"
     template.write_text("Parameters: {TeamName: {Type: String}}")
-    team_stacks.apply(cloud, [_read(tmp_path, TEAM)], template, {}, lambda *_: None)
+    team_stacks.apply(cloud, [team], template, {}, lambda *_: None)
     stack, file = cloud.asked
     assert (stack["StackName"], stack["RoleARN"]) == ("turbine-team-vision", cloud.outputs["DeploymentRoleArn"])
     assert file["Key"] == "config/teams/vision.yaml"
