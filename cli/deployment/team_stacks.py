@@ -71,8 +71,9 @@ def apply(
             stack_name(cloud.stack, team.name),
             template,
             stack_parameters(cloud, team.file, known, overrides),
+            cloud.outputs.get("DeploymentRoleArn", ""),
         )
-        _publish(cloud, team)
+        publish(cloud, team)
         on_done(team.name, result)
         return team.name, result
 
@@ -108,7 +109,8 @@ def stack_parameters(
     return {name: value for name, value in candidates.items() if name in known}
 
 
-def _publish(cloud: Cloud, team: Team) -> None:
+def publish(cloud: Cloud, team: Team) -> None:
+    """Put a team's file where the machines read it."""
     cloud.client("s3").put_object(
         Bucket=cloud.output("DataBucketName"),
         Key=file_key(team.name),

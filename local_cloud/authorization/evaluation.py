@@ -31,8 +31,8 @@ def require(principal: Principal, access: Access, about: Context | None = None) 
     """
     if isinstance(principal, Account):
         return
-    context = {**_CONSTANT, **(about or {}), **principals.context(principal), **access.context}
     with reading(), _named(principal, access):
+        context = {**_CONSTANT, **(about or {}), **principals.context(principal), **access.context}
         by = _allowed(principal, access, context)
     ledger.note(principal, access, by)
 

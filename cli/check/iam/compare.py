@@ -39,6 +39,15 @@ def of_role(stack: Stack, role: str, needs: Sequence[Need]) -> Iterator[Finding]
             yield Finding(stack.file, line, role, "managed", f"{arn} grants what nobody derived", instead)
 
 
+def of_people(stack: Stack, policy: str) -> Iterator[Finding]:
+    """What is wrong with the form of a policy for people. What they need no code tells: docs/access.md does."""
+    for grant in grants.of_managed_policy(stack, policy):
+        if not grant.is_allow:
+            what, instead = "Deny, NotAction or NotResource", "say what is allowed, action by action"
+            yield Finding(stack.file, grant.line, _where(grant), "form", what, instead)
+        yield from _wildcards(stack, grant)
+
+
 def _allows(grant: Grant, need: Need) -> bool:
     return (
         grant.is_allow

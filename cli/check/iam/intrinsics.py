@@ -152,4 +152,5 @@ _NAMES = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::Batch::JobDefinition": "JobDefinitionName",
     "AWS::Scheduler::Schedule": "Name",
+    "AWS::SQS::Queue": "QueueName",
 }

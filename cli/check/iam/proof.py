@@ -35,5 +35,7 @@ def compared(read: Sequence[Stack], derived: Needs) -> list[Finding]:
         for role in stack.of_type("AWS::IAM::Role"):
             found += compare.of_role(stack, role, derived.of_role.get((stack.file, role), []))
             found += compare.trusts(stack, role)
+        for policy in stack.of_type("AWS::IAM::ManagedPolicy"):
+            found += compare.of_people(stack, policy)
         found += compare.resource_policies(stack)
     return sorted(set(found))

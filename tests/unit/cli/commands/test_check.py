@@ -109,4 +109,4 @@ def test_roles_are_proved_where_they_are_turbines(
     assert _run(monkeypatch, "--root", str(tmp_path)) == exit_codes.FAILED
     told = capsys.readouterr()
     assert "sagemaker:CreateModelPackage" in told.out
-    assert "iam: 21 roles" in told.err
+    assert "iam: 22 roles" in told.err

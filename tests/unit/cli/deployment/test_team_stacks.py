@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli import exit_codes
+from cli.cloud import Cloud
 from cli.deployment import team_stacks, template_parameters
 from cli.errors import CommandError
 from turbine.domain.team import TeamFile
@@ -79,6 +81,41 @@ def test_outputs_of_the_main_stack_win_over_overrides_and_unknown_names_are_left
         "TrainingImageUri": "image:1",
         "TrainingVcpus": "1",
     }
+
+
+class MakingCloud(Cloud):
+    """A stack with a role to deploy in; remembers what CloudFormation and S3 are asked to make."""
+
+    def __init__(self) -> None:
+        self.stack, self.asked = "turbine", list[dict[str, Any]]()
+        self.outputs = {**OUTPUTS, "DeploymentRoleArn": "arn:aws:iam::123456789012:role/deployment"}
+
+    def client(self, service: str) -> Any:
+        return self
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "StackId": StackName}]}
+
+    def create_change_set(self, **request: Any) -> None:
+        self.asked.append(request)
+
+    def describe_change_set(self, **_: Any) -> dict[str, str]:
+        return {"Status": "CREATE_COMPLETE"}
+
+    def execute_change_set(self, **_: Any) -> None:
+        """The stack is made."""
+
+    def put_object(self, **request: Any) -> None:
+        self.asked.append(request)
+
+
+def test_a_team_is_deployed_in_the_stacks_role_and_published_afterwards(tmp_path: Path) -> None:
+    cloud, team, template = MakingCloud(), _read(tmp_path, TEAM), tmp_path / "template.yaml"
+    template.write_text("Parameters: {TeamName: {Type: String}}")
+    team_stacks.apply(cloud, [team], template, {}, lambda *_: None)
+    stack, file = cloud.asked
+    assert (stack["StackName"], stack["RoleARN"]) == ("turbine-team-vision", cloud.outputs["DeploymentRoleArn"])
+    assert file["Key"] == "config/teams/vision.yaml"
 
 
 def test_a_schedule_goes_with_its_timezone(tmp_path: Path) -> None:

@@ -87,6 +87,21 @@ CASES: list[Any] = [
         id="a wildcard without its reason",
     ),
     pytest.param(
+        {"template_DOT_yaml": ('Action: ["batch:CancelJob", "batch:TerminateJob"]', 'Action: ["batch:*"]')},
+        ("PlatformEngineerPolicy/EndJobs", "wildcard", "the action batch:*"),
+        id="a person may do anything in a service",
+    ),
+    pytest.param(
+        {
+            "template_DOT_yaml": (
+                "Sid: RemoveTeams\n            Effect: Allow",
+                "Sid: RemoveTeams\n            Effect: Deny",
+            )
+        },
+        ("PlatformEngineerPolicy/RemoveTeams", "form", "Deny, NotAction or NotResource"),
+        id="a policy for people that denies",
+    ),
+    pytest.param(
         {
             "stacks__team_DOT_yaml": (
                 'Action: "sts:AssumeRole"\n            Condition:',
