@@ -25,9 +25,17 @@ def _iam(root: Path) -> tuple[list[Finding], int]:
     return proof.of_project(root)
 
 
+def _quotas(root: Path) -> tuple[list[Finding], int]:
+    from cli.check.quotas import proof  # imports the product's use cases and moto's interpreter
+
+    found, measures = proof.of_project(root)
+    return found, len(measures)
+
+
 PROOFS: dict[str, tuple[str, Callable[[Path], tuple[list[Finding], int]]]] = {
     "asl": ("machines", asl.of_project),
     "iam": ("roles", _iam),
+    "quotas": ("limits", _quotas),
 }
 """By name: what a proof looks at, and how; it gives its findings and how many of those it looked at."""
 
@@ -72,8 +80,8 @@ def _of_project(root: Path) -> dict[str, tuple[list[Finding], int]]:
 
 
 def _can_be_proved(name: str, root: Path) -> bool:
-    """The proof of roles knows Turbine's own stacks and code; machines can be anybody's."""
-    return name != "iam" or (root / "stacks/team.yaml").is_file()
+    """The proofs of roles and of quotas know Turbine's own stacks and code; machines can be anybody's."""
+    return name == "asl" or (root / "stacks/team.yaml").is_file()
 
 
 def _of_definitions(paths: list[Path]) -> tuple[list[Finding], int]:

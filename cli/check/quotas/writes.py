@@ -1,0 +1,115 @@
+"""What the use cases wrote, told and asked for on the largest documents, against the limits of where it goes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cli.check.quotas import longest, results
+from cli.check.quotas.meter import Meter, Place, json_bytes
+from cli.check.quotas.product import Product, object_created
+from cli.check.quotas.world import World
+from turbine.aws import sagemaker
+from turbine.aws.events import SOURCE
+from turbine.domain import names, registry
+from turbine.usecases.compare_models import CompareModels
+from turbine.usecases.judge_training import JudgeTraining
+from turbine.usecases.prepare_inference import PrepareInference
+from turbine.usecases.prepare_training import PrepareTraining
+from turbine.usecases.record_outcome import RecordOutcome
+
+_ITEMS = {
+    "RECORD": PrepareTraining,
+    "DECISION": CompareModels,
+    "OUTCOME": RecordOutcome,
+}
+_TRACEBACK = "t" * 8192
+"""Of a function that raises: what Lambda sends of it besides the message."""
+
+
+def measure(root: Path, product: Product, meter: Meter) -> None:
+    """Everything that left the use cases."""
+    for world in (product.training, product.prediction):
+        _stored(root, world, meter)
+        _told(root, world, meter)
+    _registered(root, product, meter)
+    _asked(root, product.training, meter)
+    _raised(root, product, meter)
+
+
+@cache
+def _place(root: Path, source: Any) -> Place:
+    """Where a class, function or module of the product is written."""
+    file = Path(inspect.getsourcefile(source) or "").relative_to(root)
+    line = 1 if inspect.ismodule(source) else inspect.getsourcelines(source)[1]
+    return Place(file.as_posix(), line, getattr(source, "__name__", ""))
+
+
+def _stored(root: Path, world: World, meter: Meter) -> None:
+    keys = max((place.key for place in world.store.places), key=lambda key: len(key.encode()))
+    meter.note("object-key", len(keys.encode()), _place(root, names))
+    for (pk, sk), item in world.table.items.items():
+        place = _place(root, _ITEMS.get(sk.partition("#")[0], PrepareInference))
+        meter.note("item", json_bytes(item), place)
+        meter.note("partition-key", len(pk.encode()), place)
+        meter.note("sort-key", len(sk.encode()), place)
+
+
+def _told(root: Path, world: World, meter: Meter) -> None:
+    place = _place(root, RecordOutcome)
+    for kind, detail in world.events:
+        entry = {"Source": SOURCE, "DetailType": kind, "Detail": json.dumps(detail)}
+        meter.note("event-entry", results.entry_size(entry), place._replace(where=kind))
+    for subject, message in world.notices:
+        meter.note("notification", len(json.dumps(message, indent=2).encode()), place)
+        meter.note("subject", len(subject), place)
+    # What a rule hands to a machine, a function or its dead letters: S3's event and Step Functions' own.
+    arrived = json_bytes(object_created(longest.WORST * 1024))
+    meter.note("notification", arrived, place, "a dead letter")
+    meter.note("function-event", arrived, place)
+
+
+def _registered(root: Path, product: Product, meter: Meter) -> None:
+    adapter = _place(root, sagemaker)
+    for request in product.training.registry.requests:
+        meter.request("sagemaker", "CreateModelPackage", sagemaker.package_creation(request), adapter)
+        meter.note("metadata", _metadata_entries(product), _place(root, registry.metadata))
+    for name, image, model_data_uri, environment in product.prediction.models:
+        container = {"Image": image, "ModelDataUrl": model_data_uri, "Environment": dict(environment)}
+        meter.request("sagemaker", "CreateModel", {"ModelName": name, "PrimaryContainer": container}, adapter)
+        meter.note("model-name", len(name), _place(root, names.model_name))
+
+
+def _metadata_entries(product: Product) -> int:
+    """How many entries there would be if none were left out."""
+    (request,) = product.training.registry.requests
+    scores = [name for name in request.metadata if name.startswith("test_")]
+    return len(request.metadata) - len(scores) + len(_scores(product))
+
+
+def _scores(product: Product) -> Mapping[str, Any]:
+    scores: Mapping[str, Any] = product.replies["CompareModelsFunction"]["challenger"]["metrics"]
+    return scores
+
+
+def _asked(root: Path, world: World, meter: Meter) -> None:
+    """A metric that is asked for is one that the job has put."""
+    place = _place(root, CompareModels)
+    for queries in world.queries:
+        meter.note("metric-queries", len(queries), place)
+        meter.note("metric-data", len(queries), place)
+        for query in queries:
+            dimensions = [{"Name": name, "Value": value} for name, value in query.dimensions.items()]
+            datum = {"MetricName": query.name, "Dimensions": dimensions}
+            meter.note("dimensions", len(dimensions), place)
+            meter.request("cloudwatch", "PutMetricData", {"Namespace": query.namespace, "MetricData": [datum]}, place)
+
+
+def _raised(root: Path, product: Product, meter: Meter) -> None:
+    for message in product.failures.values():
+        cause = json.dumps({"errorMessage": message, "errorType": "E" * 64, "stackTrace": [_TRACEBACK]})
+        meter.note("cause", len(cause), _place(root, JudgeTraining))
