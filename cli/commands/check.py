@@ -26,7 +26,7 @@ def _iam(root: Path) -> tuple[list[Finding], int]:
 
 
 def _quotas(root: Path) -> tuple[list[Finding], int]:
-    from cli.check.quotas import proof  # imports the product's use cases and moto's interpreter
+    from cli.check.quotas import proof  # imports the product's use cases and moto
 
     found, measures = proof.of_project(root)
     return found, len(measures)
@@ -46,11 +46,26 @@ def check(
         typer.Argument(metavar="[DEFINITION]…", help="Definitions to prove by themselves, instead of the project."),
     ] = None,
     root: Annotated[Path, typer.Option("--root", help="The folder with template.yaml.")] = PROJECT_DIR,
+    limits: Annotated[
+        bool, typer.Option("--limits", help="Tell the worst case and the margin of every limit of AWS's.")
+    ] = False,
+    account: Annotated[
+        bool, typer.Option("--account", help="Compare the account's Service Quotas with what the stack needs.")
+    ] = False,
+    stack: options.Stack = options.STACK,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also tell what is for a person to judge.")] = False,
     json_only: options.Json = False,
 ) -> None:
-    """Prove the templates and machines by reading them: docs/proofs.md says what, and what not. 1 if any is wrong."""
+    """Prove the templates and machines by reading them: docs/proofs.md says what, and what not. 1 if any is wrong.
+
+    Only --account talks to AWS.
+    """
     terminal = Terminal(json_only)
+    if limits or account:
+        _check_options(definitions, limits and account)
+        _require_template(root)
+        (_tell_limits if limits else _tell_account)(terminal, root.resolve(), stack)
+        return
     results = {"asl": _of_definitions(definitions)} if definitions else _of_project(root)
     shown = {name: [one for one in found if verbose or not one.is_note] for name, (found, _) in results.items()}
     count = sum(not one.is_note for found, _ in results.values() for one in found)
@@ -68,13 +83,51 @@ def check(
         raise typer.Exit(exit_codes.FAILED)
 
 
-def _of_project(root: Path) -> dict[str, tuple[list[Finding], int]]:
+def _check_options(definitions: list[Path] | None, both: bool) -> None:
+    if definitions or both:
+        raise CommandError(
+            "--limits and --account look at the whole project, one at a time",
+            next_step="`turbine check --limits` or `turbine check --account`, without definitions",
+            exit_code=exit_codes.REFUSED,
+        )
+
+
+def _tell_limits(terminal: Terminal, root: Path, _stack: str) -> None:
+    """Every limit with its worst case, where that comes from, and what is left."""
+    from cli.check.quotas import proof
+
+    with _telling_what_is_unreadable():
+        found, measures = proof.of_project(root)
+    if terminal.json_only:
+        rows = [measure.as_json() for measure in measures]
+        terminal.print_json({"findings": len(found), "limits": rows})
+    else:
+        terminal.print_table(
+            ("limit", "worst case", "AWS", "left", "unit", "where"), [one.as_row() for one in measures]
+        )
+        terminal.print_lines([line for one in found for line in _lines(one)])
+        terminal.say(_summary("quotas", len(measures), len(found)))
+    if found:
+        raise typer.Exit(exit_codes.FAILED)
+
+
+def _tell_account(terminal: Terminal, root: Path, stack: str) -> None:
+    from cli.commands import account_quotas
+
+    account_quotas.check(terminal, root, stack)
+
+
+def _require_template(root: Path) -> None:
     if not (root / "template.yaml").is_file():
         raise CommandError(
             f"{root} has no template.yaml",
             next_step="`turbine check --root DIR`, with the folder that has it",
             exit_code=exit_codes.REFUSED,
         )
+
+
+def _of_project(root: Path) -> dict[str, tuple[list[Finding], int]]:
+    _require_template(root)
     with _telling_what_is_unreadable():
         return {name: proof(root.resolve()) for name, (_, proof) in PROOFS.items() if _can_be_proved(name, root)}
 

@@ -109,9 +109,10 @@ def _parameter(given: Mapping[str, Any]) -> Any:
         return given.get("MaxValue", max(int(given.get("Default", 0)), 10**9 - 1))
     if "AllowedValues" in given:
         return max(given["AllowedValues"], key=lambda value: len(str(value)))
-    if "AllowedPattern" in given:
+    try:
         return of_pattern(given["AllowedPattern"])
-    return "a" * int(given.get("MaxLength", PARAMETER_MAX))
+    except (KeyError, UnboundedError):
+        return "a" * int(given.get("MaxLength", PARAMETER_MAX))
 
 
 def stack_name(template: Mapping[str, Any]) -> str:

@@ -181,25 +181,27 @@ class Walk:
         self, part: Mapping[str, Any], known: Known, bound: Mapping[str, Any], result: Any, state: State
     ) -> Known:
         """What holds after a state, a Choice's rule or a catcher: its Output and its Assign."""
-        output = self._given(part["Output"], known, bound) if "Output" in part else result
+        output = self._given(part["Output"], known, bound, state) if "Output" in part else result
         self._note("payload", output, state)
-        assigned = {name: self._given(value, known, bound) for name, value in (part.get("Assign") or {}).items()}
+        assigned = {name: self._given(value, known, bound, state) for name, value in (part.get("Assign") or {}).items()}
         self._note("variables", assigned, state)
         return Known(output, {**known.variables, **assigned})
 
-    def _given(self, template: Any, known: Known, bound: Mapping[str, Any]) -> Any:
-        """The value of a field in YAML; None where an expression gives nothing on these values."""
+    def _given(self, template: Any, known: Known, bound: Mapping[str, Any], state: State) -> Any:
+        """The value of a field in YAML. An expression that gives nothing on these values is a finding."""
         if isinstance(template, Mapping):
-            return {key: self._given(value, known, bound) for key, value in template.items()}
+            return {key: self._given(value, known, bound, state) for key, value in template.items()}
         if isinstance(template, list):
-            return [self._given(value, known, bound) for value in template]
+            return [self._given(value, known, bound, state) for value in template]
         expression = values.expression_in(template)
         if expression is None:
             return template
         try:
             return evaluate(expression, {**known.variables, "states": bound})
-        except JsonataError:
-            return None
+        except JsonataError as error:
+            why = f"`{expression}` gives nothing on the largest values ({error or 'undefined'}), so that it has no size"
+            self.meter.note("payload", None, self.machine.place(state), why)
+            return ""
 
     def _context(self, state: State, item: Mapping[str, Any]) -> dict[str, Any]:
         region, account, name = self.product.region, longest.ACCOUNT, self.machine.name
@@ -217,7 +219,7 @@ class Walk:
         return {**context, "Map": {"Item": item}} if item else context
 
     def _task(self, state: State, known: Known, bound: Mapping[str, Any]) -> Any:
-        arguments = self._given(state.body.get("Arguments") or {}, known, bound)
+        arguments = self._given(state.body.get("Arguments") or {}, known, bound, state)
         self._note("payload", arguments, state)
         integration = integrations.of(state.body["Resource"])
         self._request(integration, arguments, state)
@@ -268,7 +270,7 @@ class Walk:
 
     def _map(self, state: State, known: Known, bound: Mapping[str, Any]) -> list[Any]:
         """As many of the largest item's results as there are items."""
-        items = self._given(state.body.get("Items", known.input), known, bound) or []
+        items = self._given(state.body.get("Items", known.input), known, bound, state) or []
         concurrency = state.body.get("MaxConcurrency", 0)
         self.meter.note("inline-map", concurrency if isinstance(concurrency, int) else 0, self.machine.place(state))
         count = self.product.runs if items else 0
@@ -279,8 +281,8 @@ class Walk:
 
     def _fail(self, state: State, known: Known, bound: Mapping[str, Any]) -> None:
         place = self.machine.place(state)
-        self.meter.note("error-name", len(str(self._given(state.body.get("Error", ""), known, bound) or "")), place)
-        self.meter.note("cause", len(str(self._given(state.body.get("Cause", ""), known, bound) or "")), place)
+        for key, name in (("error-name", "Error"), ("cause", "Cause")):
+            self.meter.note(key, len(str(self._given(state.body.get(name, ""), known, bound, state))), place)
 
     def _note(self, key: str, value: Any, state: State) -> None:
         self.meter.note(key, json_bytes(value), self.machine.place(state))

@@ -54,6 +54,13 @@ class Measure:
             "where": self.place.where,
         }
 
+    def as_row(self) -> tuple[str, ...]:
+        """A row of `--limits`."""
+        worst = "no bound" if self.worst is None else f"{self.worst:,}"
+        left = "" if self.margin is None else f"{self.margin:,}"
+        place = f"{self.place.file}:{self.place.line} {self.place.where}".rstrip()
+        return self.limit.what, worst, f"{self.limit.value:,}", left, self.limit.unit, place
+
     def finding(self) -> Finding:
         """What to mend."""
         size = "has no bound" if self.worst is None else f"can reach {self.worst:,} {self.limit.unit}".rstrip()

@@ -23,7 +23,7 @@ def measured(root: Path, texts: Mapping[str, str] | None = None) -> Meter:
     machines.measure(read, ran, meter)
     history.measure(read, ran, meter)
     templates.measure(project, meter)
-    writes.measure(root, ran, meter)
+    writes.measure(ran, meter)
     return meter
 
 

@@ -34,7 +34,7 @@ _NAMED = {
     "AWS::Scheduler::Schedule": ("Name", "schedule-name"),
     "AWS::StepFunctions::StateMachine": ("StateMachineName", "machine-name"),
 }
-_MANAGED_RULES = 3
+MANAGED_RULES = 3
 """Step Functions' own, for jobs of Batch, executions and transform jobs it waits for."""
 
 
@@ -143,7 +143,7 @@ def _account(project: Project, meter: Meter) -> None:
     meter.note("roles", count(project, "AWS::IAM::Role"), teams, why)
     meter.note("stacks", 1 + nested + TEAMS_MAX, teams, why)
     meter.note("schedules", count(project, "AWS::Scheduler::Schedule"), teams, why)
-    meter.note("bus-rules", count(project, "AWS::Events::Rule") + _MANAGED_RULES, main)
+    meter.note("bus-rules", count(project, "AWS::Events::Rule") + MANAGED_RULES, main)
     meter.note("job-queues", count(project, "AWS::Batch::JobQueue"), main)
     meter.note("compute-environments", count(project, "AWS::Batch::ComputeEnvironment"), main)
     code = f"{project.stack_name}-code-{longest.ACCOUNT}-{longest.region()}"

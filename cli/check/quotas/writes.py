@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cli.check.quotas import longest, results
+import turbine
+from cli.check.quotas import results
 from cli.check.quotas.meter import Meter, Place, json_bytes
 from cli.check.quotas.product import Product, object_created
 from cli.check.quotas.world import World
@@ -22,6 +23,7 @@ from turbine.usecases.prepare_inference import PrepareInference
 from turbine.usecases.prepare_training import PrepareTraining
 from turbine.usecases.record_outcome import RecordOutcome
 
+_CODE = Path(turbine.__file__).parents[3]
 _ITEMS = {
     "RECORD": PrepareTraining,
     "DECISION": CompareModels,
@@ -31,57 +33,62 @@ _TRACEBACK = "t" * 8192
 """Of a function that raises: what Lambda sends of it besides the message."""
 
 
-def measure(root: Path, product: Product, meter: Meter) -> None:
+def measure(product: Product, meter: Meter) -> None:
     """Everything that left the use cases."""
     for world in (product.training, product.prediction):
-        _stored(root, world, meter)
-        _told(root, world, meter)
-    _registered(root, product, meter)
-    _asked(root, product.training, meter)
-    _raised(root, product, meter)
+        _stored(world, meter)
+        _told(world, meter)
+    _arrived(product, meter)
+    _registered(product, meter)
+    _asked(product.training, meter)
+    _raised(product, meter)
 
 
 @cache
-def _place(root: Path, source: Any) -> Place:
+def _place(source: Any) -> Place:
     """Where a class, function or module of the product is written."""
-    file = Path(inspect.getsourcefile(source) or "").relative_to(root)
+    file = Path(inspect.getsourcefile(source) or "").relative_to(_CODE)
     line = 1 if inspect.ismodule(source) else inspect.getsourcelines(source)[1]
     return Place(file.as_posix(), line, getattr(source, "__name__", ""))
 
 
-def _stored(root: Path, world: World, meter: Meter) -> None:
+def _stored(world: World, meter: Meter) -> None:
     keys = max((place.key for place in world.store.places), key=lambda key: len(key.encode()))
-    meter.note("object-key", len(keys.encode()), _place(root, names))
+    meter.note("object-key", len(keys.encode()), _place(names))
     for (pk, sk), item in world.table.items.items():
-        place = _place(root, _ITEMS.get(sk.partition("#")[0], PrepareInference))
+        place = _place(_ITEMS.get(sk.partition("#")[0], PrepareInference))
         meter.note("item", json_bytes(item), place)
         meter.note("partition-key", len(pk.encode()), place)
         meter.note("sort-key", len(sk.encode()), place)
 
 
-def _told(root: Path, world: World, meter: Meter) -> None:
-    place = _place(root, RecordOutcome)
+def _told(world: World, meter: Meter) -> None:
+    place = _place(RecordOutcome)
     for kind, detail in world.events:
         entry = {"Source": SOURCE, "DetailType": kind, "Detail": json.dumps(detail)}
         meter.note("event-entry", results.entry_size(entry), place._replace(where=kind))
     for subject, message in world.notices:
         meter.note("notification", len(json.dumps(message, indent=2).encode()), place)
         meter.note("subject", len(subject), place)
-    # What a rule hands to a machine, a function or its dead letters: S3's event and Step Functions' own.
-    arrived = json_bytes(object_created(longest.WORST * 1024))
-    meter.note("notification", arrived, place, "a dead letter")
-    meter.note("function-event", arrived, place)
 
 
-def _registered(root: Path, product: Product, meter: Meter) -> None:
-    adapter = _place(root, sagemaker)
+def _arrived(product: Product, meter: Meter) -> None:
+    """What rules hand to a function, or to its dead letters: Step Functions' report of a run that failed."""
+    detail = {"input": json.dumps(product.run_input), "output": None, **results.failure()}
+    size = json_bytes(object_created("")) + json_bytes(detail)
+    meter.note("function-event", size, _place(RecordOutcome))
+    meter.note("notification", size, _place(RecordOutcome), "a dead letter")
+
+
+def _registered(product: Product, meter: Meter) -> None:
+    adapter = _place(sagemaker)
     for request in product.training.registry.requests:
         meter.request("sagemaker", "CreateModelPackage", sagemaker.package_creation(request), adapter)
-        meter.note("metadata", _metadata_entries(product), _place(root, registry.metadata))
+        meter.note("metadata", _metadata_entries(product), _place(registry.metadata))
     for name, image, model_data_uri, environment in product.prediction.models:
         container = {"Image": image, "ModelDataUrl": model_data_uri, "Environment": dict(environment)}
         meter.request("sagemaker", "CreateModel", {"ModelName": name, "PrimaryContainer": container}, adapter)
-        meter.note("model-name", len(name), _place(root, names.model_name))
+        meter.note("model-name", len(name), _place(names.model_name))
 
 
 def _metadata_entries(product: Product) -> int:
@@ -96,9 +103,9 @@ def _scores(product: Product) -> Mapping[str, Any]:
     return scores
 
 
-def _asked(root: Path, world: World, meter: Meter) -> None:
+def _asked(world: World, meter: Meter) -> None:
     """A metric that is asked for is one that the job has put."""
-    place = _place(root, CompareModels)
+    place = _place(CompareModels)
     for queries in world.queries:
         meter.note("metric-queries", len(queries), place)
         meter.note("metric-data", len(queries), place)
@@ -109,7 +116,7 @@ def _asked(root: Path, world: World, meter: Meter) -> None:
             meter.request("cloudwatch", "PutMetricData", {"Namespace": query.namespace, "MetricData": [datum]}, place)
 
 
-def _raised(root: Path, product: Product, meter: Meter) -> None:
+def _raised(product: Product, meter: Meter) -> None:
     for message in product.failures.values():
         cause = json.dumps({"errorMessage": message, "errorType": "E" * 64, "stackTrace": [_TRACEBACK]})
-        meter.note("cause", len(cause), _place(root, JudgeTraining))
+        meter.note("cause", len(cause), _place(JudgeTraining))
