@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli import app, exit_codes
+from cli.check.quotas import limits
 
 ROOT = Path(__file__).parents[4]
 TEMPLATE = """
@@ -110,3 +111,22 @@ def test_roles_are_proved_where_they_are_turbines(
     told = capsys.readouterr()
     assert "sagemaker:CreateModelPackage" in told.out
     assert "iam: 21 roles" in told.err
+
+
+def test_limits_are_told_with_worst_case_and_margin(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(monkeypatch, "--limits", "--json", "--root", str(ROOT)) == exit_codes.OK
+    told = json.loads(capsys.readouterr().out)
+    rows = {row["limit"]: row for row in told["limits"]}
+    assert told["findings"] == 0
+    assert set(limits.table()) <= set(rows)
+    assert rows["payload"]["margin"] == rows["payload"]["value"] - rows["payload"]["worst"] > 0
+    assert all(row["worst"] <= row["value"] and row["source"] for row in rows.values())
+
+
+@pytest.mark.parametrize("arguments", [("--limits", "--account"), ("--limits", "x.yaml"), ("--account", "x.yaml")])
+def test_limits_and_account_are_of_the_whole_project_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    assert _run(monkeypatch, *arguments) == exit_codes.REFUSED

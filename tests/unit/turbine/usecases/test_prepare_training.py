@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.unit.turbine.arrange import World, manifest, object_created
-from turbine.domain.errors import EventNotUnderstoodError, ManifestUnreadableError
+from turbine.domain import team
+from turbine.domain.errors import EventNotUnderstoodError, ManifestUnreadableError, TooManyTeamsError
 
 
 def test_a_good_manifest_becomes_one_pinned_run(world: World) -> None:
@@ -235,6 +236,17 @@ def test_a_schedule_trains_every_team_without_a_schedule_of_its_own(world: World
     named = world.prepare()(firing | {"teams": ["night", "nobody"]}, "arn:one")
     assert [run["team"] for run in named["runs"]] == ["night"]
     assert [refused["team"] for refused in named["rejected"]] == ["nobody"]
+
+
+def test_a_schedule_of_more_teams_than_there_is_room_for_is_an_error_that_says_what_to_do(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firing = {"schedule": "weekly", "scheduled_time": "2026-11-23T02:00:00Z", "teams": ["*"]}
+    monkeypatch.setattr(team, "TEAMS_MAX", 2)
+    assert len(world.prepare()(firing, "arn:one")["runs"]) == 2
+    world.add_team("third")
+    with pytest.raises(TooManyTeamsError, match="has 3 team files, and there is room for 2 teams"):
+        world.prepare()(firing, "arn:one")
 
 
 def test_a_faulty_team_file_stops_only_its_team(world: World) -> None:
