@@ -50,6 +50,12 @@ class Project:
     stack_name: str
     team: str
 
+    @property
+    def image(self) -> str:
+        """The inference image, with the longest tag."""
+        main = self.stacks[0]
+        return str(main.deployed.resolved(main.written["Outputs"]["InferenceImageUri"]["Value"]))
+
     def text(self, file: str) -> str:
         """A file of the project as it is, or as it would be. Raises: OSError."""
         return self.texts.get(file) or (self.root / file).read_text(encoding="utf-8")
@@ -95,4 +101,5 @@ def _of_team(name: str, team: str) -> dict[str, Any]:
 
 
 def _longest(stack: Stack, parameters: Mapping[str, Any]) -> Stack:
-    return replace(stack, deployed=Longest(stack.deployed.stack, stack.deployed.template, parameters))
+    deployed = Longest(stack.deployed.stack, stack.deployed.template, parameters, region=longest.region())
+    return replace(stack, deployed=deployed)

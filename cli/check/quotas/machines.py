@@ -8,6 +8,7 @@ their own walk, what services answer is filled up to the size that their descrip
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +25,8 @@ from cli.check.quotas.meter import Meter, Place, json_bytes
 from cli.check.quotas.product import Product
 from local_cloud.stepfunctions.jsonata import JsonataError, evaluate
 
-_TIMES = 2
-"""How often a state in a loop is walked: counters grow by a digit at most, everything else stands after one round."""
+_TIMES = 50
+"""How often what a state is entered with may grow: as often as paths lead there, or a loop never ends to add to it."""
 _RETRIES = 99
 
 
@@ -36,7 +37,6 @@ class Machine:
     logical_id: str
     name: str
     file: str
-    written: str
     document: Document
     size: int
     functions: Mapping[str, str]
@@ -77,11 +77,10 @@ def _read(
     path = ((project.root / stack.file).parent / written["DefinitionUri"]).resolve()
     file = path.relative_to(project.root).as_posix()
     substitutions = stack.deployed.resolved(written.get("DefinitionSubstitutions") or {})
-    text = project.text(file)
-    filled = SUBSTITUTION.sub(lambda match: str(substitutions.get(match[1], match[0])), text)
+    filled = SUBSTITUTION.sub(lambda match: str(substitutions.get(match[1], match[0])), project.text(file))
     document = documents.parse(filled, file)
-    size = len(json.dumps(document.value))
-    return Machine(logical_id, stack.deployed.name(logical_id), file, text, document, size, functions, machines)
+    size = max(len(filled), len(json.dumps(document.value)))
+    return Machine(logical_id, stack.deployed.name(logical_id), file, document, size, functions, machines)
 
 
 def _started(machine: Machine) -> set[str]:
@@ -133,16 +132,20 @@ class Walk:
 
     def _scope(self, scope: Scope, begin: Known, item: Mapping[str, Any]) -> Any:
         known: dict[str, Known] = {}
-        times: dict[str, int] = {}
+        times: Counter[str] = Counter()
         waiting = [(scope.start, begin)]
         output: Any = None
         while waiting:
             name, reached = waiting.pop()
-            known[name] = reached = known[name].joined(reached) if name in known else reached
-            times[name] = times.get(name, 0) + 1
-            if times[name] > _TIMES:
+            joined = known[name].joined(reached) if name in known else reached
+            if joined == known.get(name):
                 continue
-            for target, after in self._state(scope.states[name], reached, item):
+            known[name], times[name] = joined, times[name] + 1
+            if times[name] > _TIMES:
+                why = "what it is entered with grows with every round of a loop"
+                self.meter.note("variables", None, self.machine.place(scope.states[name]), why)
+                break
+            for target, after in self._state(scope.states[name], joined, item):
                 if target:
                     waiting.append((target, after))
                 else:

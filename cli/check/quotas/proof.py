@@ -18,7 +18,7 @@ def measured(root: Path, texts: Mapping[str, str] | None = None) -> Meter:
     """
     meter = Meter()
     project = deployments.read(root, texts)
-    ran = product.run(project.stack_name)
+    ran = product.run(project.stack_name, project.image)
     read = machines.read(project)
     machines.measure(read, ran, meter)
     history.measure(read, ran, meter)

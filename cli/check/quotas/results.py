@@ -10,7 +10,8 @@ from boto3.dynamodb.types import TypeSerializer
 
 from cli.check.asl.integrations import Integration
 from cli.check.quotas import limits, longest
-from cli.check.quotas.product import Product, object_created
+from cli.check.quotas.largest import object_created
+from cli.check.quotas.product import Product
 
 _ATTEMPT_BYTES = 4096
 """Of an attempt in a job's description: ARNs, a log stream, network interfaces and a reason."""

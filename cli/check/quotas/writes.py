@@ -11,8 +11,9 @@ from typing import Any
 
 import turbine
 from cli.check.quotas import results
+from cli.check.quotas.largest import object_created
 from cli.check.quotas.meter import Meter, Place, json_bytes
-from cli.check.quotas.product import Product, object_created
+from cli.check.quotas.product import Product
 from cli.check.quotas.world import World
 from turbine.aws import sagemaker
 from turbine.aws.events import SOURCE

@@ -33,4 +33,4 @@ def project() -> Project:
 
 @pytest.fixture(scope="session")
 def ran(project: Project) -> Product:
-    return product.run(project.stack_name)
+    return product.run(project.stack_name, project.image)

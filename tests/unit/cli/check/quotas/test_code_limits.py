@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from cli.check.quotas import limits, machines, product, proof, writes
+from cli.check.quotas import largest, limits, machines, product, proof, writes
 from cli.check.quotas.deployments import Project
 from cli.check.quotas.meter import Meter
 from cli.check.quotas.product import Product
@@ -83,7 +83,7 @@ def _found(ran: Product) -> set[str]:
 @pytest.mark.parametrize("limit", CODE)
 def test_a_change_that_exceeds_a_limit_is_found(ran: Product, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     CODE[limit](monkeypatch)
-    assert limit in _found(product.run(ran.stack))
+    assert limit in _found(product.run(ran.stack, ran.image))
 
 
 def test_more_metrics_than_a_call_takes_are_found(ran: Product) -> None:
@@ -113,12 +113,12 @@ def test_a_reply_too_large_for_a_machine_is_found(
 ) -> None:
     patch(monkeypatch)
     meter = Meter()
-    machines.measure(machines.read(project), product.run(ran.stack), meter)
+    machines.measure(machines.read(project), product.run(ran.stack, ran.image), meter)
     assert {finding.rule for finding in meter.findings()} >= {"quota:payload"}
 
 
 def test_a_schema_that_bounds_something_no_more_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(product, "Metrics", _LooseMetrics)
+    monkeypatch.setattr(largest, "Metrics", _LooseMetrics)
     ((finding,), measures) = proof.of_project(ROOT)
     assert (finding.rule, measures) == ("quota:unbounded", [])
     assert "_LooseMetrics.test has no largest size" in finding.what

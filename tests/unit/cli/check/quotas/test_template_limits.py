@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from cli.check.quotas import deployments, templates
+from cli.check.quotas import deployments, shapes, templates
 from cli.check.quotas.deployments import Project
 from cli.check.quotas.meter import Meter
 from tests.unit.cli.check.quotas.conftest import ROOT, written
@@ -28,7 +28,7 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     ),
     "template-size": (MAIN, "DisplayName: Outcomes of training runs", f"DisplayName: {'x' * 1024**2}"),
     "template-inline": (TEAM, "\nOutputs:\n", f"\n#{'x' * 51_200}\nOutputs:\n"),
-    "parameter-value": (MAIN, "[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "[A-Za-z0-9][A-Za-z0-9._-]{0,4000}"),
+    "parameter-value": (MAIN, "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "[A-Za-z0-9][A-Za-z0-9._-]{0,4000}"),
     "function-environment": (
         MAIN,
         "POWERTOOLS_SERVICE_NAME: prepare_training",
@@ -136,6 +136,12 @@ def test_without_a_bound_of_its_name_a_stacks_names_do_not_fit() -> None:
 def test_more_teams_than_an_account_has_room_for_are_found(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(templates, "TEAMS_MAX", 1_000_000)
     assert _rules(project) == PER_TEAM
+
+
+def test_an_image_of_a_tag_as_long_as_a_registry_takes_is_too_long_for_a_model() -> None:
+    tags = [("[A-Za-z0-9._-]{0,63}", "[A-Za-z0-9._-]{0,127}")]
+    longer = deployments.read(ROOT, written({MAIN: tags, PREDICTION: tags}))
+    assert len(longer.image) > shapes.most("sagemaker", "CreateModel", "PrimaryContainer", "Image")
 
 
 def test_a_parameter_without_a_largest_length_is_found() -> None:
