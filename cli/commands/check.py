@@ -64,7 +64,8 @@ def check(
     if limits or account:
         _check_options(definitions, limits and account)
         _require_template(root)
-        (_tell_limits if limits else _tell_account)(terminal, root.resolve(), stack)
+        with _telling_what_is_unreadable():
+            _tell_limits(terminal, root.resolve()) if limits else _tell_account(terminal, root.resolve(), stack)
         return
     results = {"asl": _of_definitions(definitions)} if definitions else _of_project(root)
     shown = {name: [one for one in found if verbose or not one.is_note] for name, (found, _) in results.items()}
@@ -92,19 +93,22 @@ def _check_options(definitions: list[Path] | None, both: bool) -> None:
         )
 
 
-def _tell_limits(terminal: Terminal, root: Path, _stack: str) -> None:
-    """Every limit with its worst case, where that comes from, and what is left."""
+def _tell_limits(terminal: Terminal, root: Path) -> None:
+    """Every limit with its worst case, where that comes from, and what is left.
+
+    Raises: CommandError for machines that are wrong: they have no worst case.
+    """
     from cli.check.quotas import proof
 
-    with _telling_what_is_unreadable():
-        found, measures = proof.of_project(root)
+    if any(not one.is_note for one in asl.of_project(root)[0]):
+        raise CommandError("there is something wrong with the machines", next_step="`turbine check`, and mend it")
+    found, measures = proof.of_project(root)
     if terminal.json_only:
         rows = [measure.as_json() for measure in measures]
         terminal.print_json({"findings": len(found), "limits": rows})
     else:
-        terminal.print_table(
-            ("limit", "worst case", "AWS", "left", "unit", "where"), [one.as_row() for one in measures]
-        )
+        columns = ("limit", "worst case", "AWS", "left", "unit", "where")
+        terminal.print_table(columns, [one.as_row() for one in measures])
         terminal.print_lines([line for one in found for line in _lines(one)])
         terminal.say(_summary("quotas", len(measures), len(found)))
     if found:
@@ -127,14 +131,19 @@ def _require_template(root: Path) -> None:
 
 
 def _of_project(root: Path) -> dict[str, tuple[list[Finding], int]]:
+    """Every proof that can be made of a project: those of roles and quotas know Turbine's own stacks and code.
+
+    Machines that are wrong have no worst case: the proof of quotas waits until they are mended.
+    """
     _require_template(root)
+    results: dict[str, tuple[list[Finding], int]] = {}
     with _telling_what_is_unreadable():
-        return {name: proof(root.resolve()) for name, (_, proof) in PROOFS.items() if _can_be_proved(name, root)}
-
-
-def _can_be_proved(name: str, root: Path) -> bool:
-    """The proofs of roles and of quotas know Turbine's own stacks and code; machines can be anybody's."""
-    return name == "asl" or (root / "stacks/team.yaml").is_file()
+        for name, (_, proof) in PROOFS.items():
+            is_turbines = (root / "stacks/team.yaml").is_file()
+            are_wrong = any(not one.is_note for one in results.get("asl", ([], 0))[0])
+            if name == "asl" or (is_turbines and not (name == "quotas" and are_wrong)):
+                results[name] = proof(root.resolve())
+    return results
 
 
 def _of_definitions(paths: list[Path]) -> tuple[list[Finding], int]:

@@ -9,6 +9,7 @@ import pytest
 
 from cli import app, exit_codes
 from cli.check.quotas import limits
+from cli.commands import check
 
 ROOT = Path(__file__).parents[4]
 TEMPLATE = """
@@ -130,3 +131,17 @@ def test_limits_and_account_are_of_the_whole_project_one_at_a_time(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     assert _run(monkeypatch, *arguments) == exit_codes.REFUSED
+
+
+def test_machines_that_are_wrong_have_no_worst_case(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    root = _project(tmp_path, DEFINITION)
+    assert _run(monkeypatch, "--limits", "--root", root) == exit_codes.FAILED
+    assert "something wrong with the machines" in capsys.readouterr().err
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks/team.yaml").write_text("Resources: {}")
+    monkeypatch.setitem(check.PROOFS, "iam", ("roles", lambda _: ([], 0)))
+    assert _run(monkeypatch, "--root", root) == exit_codes.FAILED
+    told = capsys.readouterr().err
+    assert "iam: 0 roles" in told and "quotas" not in told
