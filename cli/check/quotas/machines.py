@@ -90,8 +90,10 @@ def _started(machine: Machine) -> set[str]:
     return {machine.machines[arn] for arn in arns if arn in machine.machines}
 
 
-def _depth(logical_id: str, started: Mapping[str, set[str]]) -> int:
-    return 1 + max((_depth(one, started) for one in started.get(logical_id, ()) if one != logical_id), default=0)
+def _depth(logical_id: str, started: Mapping[str, set[str]], above: frozenset[str] = frozenset()) -> int:
+    """How many machines start each other below one; one that is started again further down counts once."""
+    within = above | {logical_id}
+    return 1 + max((_depth(one, started, within) for one in started.get(logical_id, set()) - within), default=0)
 
 
 @dataclass
@@ -102,11 +104,11 @@ class Known:
     variables: dict[str, Any] = field(default_factory=dict)
 
     def joined(self, other: Known) -> Known:
-        merged = {name: self.variables.get(name) for name in {*self.variables, *other.variables}}
-        return Known(
-            _larger(self.input, other.input),
-            {name: _larger(value, other.variables.get(name)) for name, value in merged.items()},
-        )
+        """The larger of each; of two that are as large, one's own."""
+        variables = dict(self.variables)
+        for name, value in other.variables.items():
+            variables[name] = _larger(variables[name], value) if name in variables else value
+        return Known(_larger(self.input, other.input), variables)
 
 
 def _larger(one: Any, other: Any) -> Any:

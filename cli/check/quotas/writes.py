@@ -30,6 +30,8 @@ _ITEMS = {
     "DECISION": CompareModels,
     "OUTCOME": RecordOutcome,
 }
+_GIVEN = ("manifests/", "inference/", "datasets/", "config/")
+"""What people name, and S3 takes or not; the other keys are made."""
 _TRACEBACK = "t" * 8192
 """Of a function that raises: what Lambda sends of it besides the message."""
 
@@ -54,8 +56,9 @@ def _place(source: Any) -> Place:
 
 
 def _stored(world: World, meter: Meter) -> None:
-    keys = max((place.key for place in world.store.places), key=lambda key: len(key.encode()))
-    meter.note("object-key", len(keys.encode()), _place(names))
+    made = [place.key for place in world.store.places if not place.key.startswith(_GIVEN)]
+    for key in made:
+        meter.note("object-key", len(key.encode()), _place(names)._replace(where=key.partition("/")[0]))
     for (pk, sk), item in world.table.items.items():
         place = _place(_ITEMS.get(sk.partition("#")[0], PrepareInference))
         meter.note("item", json_bytes(item), place)

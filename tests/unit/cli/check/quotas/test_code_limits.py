@@ -59,9 +59,9 @@ def _long(length: int) -> Callable[..., str]:
 
 
 CODE: dict[str, Patch] = {
-    "item": _both(_set(outcome, "LOG_TAIL_MAX_BYTES", 10**9), _set(outcome, "LOG_LINE_MAX", 10**6)),
+    "item": _both(_set(outcome, "LOG_TAIL_MAX_BYTES", 10**9), _set(outcome, "LOG_LINE_MAX", 10_000)),
     "event-entry": _set(outcome, "LOG_TAIL_MAX_BYTES", 10**9),
-    "notification": _both(_set(outcome, "LOG_TAIL_MAX_BYTES", 10**9), _set(outcome, "LOG_LINE_MAX", 10**6)),
+    "notification": _both(_set(outcome, "LOG_TAIL_MAX_BYTES", 10**9), _set(outcome, "LOG_LINE_MAX", 10_000)),
     "subject": _both(_set(names, "RUN_ID_MAX", 150), _set(record_outcome, "SUBJECT_MAX", 1000)),
     "partition-key": _set(claims, "execution_key", lambda _: ("x" * 2049, "INFERENCE")),
     "sort-key": _set(names, "inference_id", _long(1025)),

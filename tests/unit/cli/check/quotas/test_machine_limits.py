@@ -107,3 +107,17 @@ def test_a_function_that_never_refuses_another_submission_bounds_no_loop(
     history.measure(machines.read(project), ran, meter)
     (finding,) = meter.findings()
     assert "nothing bounds the loop" in finding.why
+
+
+def test_a_loop_that_adds_to_a_variable_without_end_is_found(project: Project, ran: Product) -> None:
+    texts = [
+        (RUN, "          takeovers: 0\n", "          takeovers: 0\n          told: x\n"),
+        (RUN, 'takeovers: "{% $takeovers + 1 %}"', "takeovers: 1\n          told: \"{% $told & 'again' %}\""),
+    ]
+    assert _found(project, ran, texts) == {"variables"}
+
+
+def test_machines_that_start_each_other_are_read(project: Project) -> None:
+    started = {"A": {"B"}, "B": {"A", "C"}, "C": set[str]()}
+    assert [machines._depth(name, started) for name in "ABC"] == [3, 2, 1]
+    assert list(machines.read(project))[-1] == "TrainingMachine"
