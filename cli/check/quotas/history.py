@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cli.check.asl import definition, values
 from cli.check.asl.definition import Scope, State
@@ -71,11 +71,13 @@ class _Count:
         self._next = {
             name: sorted({target for target, _ in definition.targets(state)}) for name, state in scope.states.items()
         }
+        self._loops = list(self._found_loops())
+        self._looped = {name for loop in self._loops for name in loop}
 
     def events(self) -> int:
         """Raises: UnboundedLoopError."""
         rounds: dict[Bound, int] = {}
-        for loop in self._loops():
+        for loop in self._loops:
             bound = self._bound(loop)
             rounds[bound] = max(rounds.get(bound, 0), sum(self._of_state(name) for name in loop))
         longest = max(sum(self._of_state(name) for name in path) for path in self._paths())
@@ -100,7 +102,7 @@ class _Count:
         if not further:
             yield path
 
-    def _loops(self) -> Iterator[Loop]:
+    def _found_loops(self) -> Iterator[Loop]:
         """Every loop that meets no state twice, begun at its first state in the order of the definition."""
         order = list(self._scope.states)
         for index, start in enumerate(order):
@@ -139,11 +141,24 @@ class _Count:
         condition = values.expression_in(rules[0].get("Condition")) or ""
         if (counted := _COUNTED.fullmatch(condition)) and self._adds_one(loop, counted[1]):
             yield Bound(counted[1], int(counted[2]))
-        if (unset := _UNSET.fullmatch(condition)) and self._assigns(loop, unset[1], True):
+        if (unset := _UNSET.fullmatch(condition)) and self._sets(loop, unset[1]):
             yield Bound(unset[1], 1)
 
+    def _sets(self, loop: Loop, variable: str) -> bool:
+        """Whether a loop makes a variable true which no state of any loop makes false."""
+        return self._assigns(loop, variable, True) and not self._is_set_elsewhere(variable, True)
+
     def _adds_one(self, loop: Loop, variable: str) -> bool:
-        return self._assigns(loop, variable, f"{{% ${variable} + 1 %}}")
+        """Whether a loop adds one to a variable which no state of any loop sets otherwise."""
+        more, as_judged = f"{{% ${variable} + 1 %}}", f"{{% $states.result.Payload.{variable} %}}"
+        return self._assigns(loop, variable, more) and not self._is_set_elsewhere(variable, more, as_judged)
+
+    def _is_set_elsewhere(self, variable: str, *harmless: object) -> bool:
+        """Whether a state that can be met again assigns anything else to a variable."""
+        bodies = [self._scope.states[name].body for name in self._looped]
+        parts = [part for body in bodies for part in (body, *_ways(body))]
+        assigned = [part["Assign"][variable] for part in parts if variable in (part.get("Assign") or {})]
+        return any(value not in harmless for value in assigned)
 
     def _assigns(self, loop: Loop, variable: str, wanted: object) -> bool:
         """Whether a state of the loop assigns this to a variable on every way that leads on in the loop."""
@@ -165,6 +180,8 @@ class _Count:
         limit_s = int(self._machine.scope.body["TimeoutSeconds"])
         variables = self._first_values()
         waited_s = 0
+        if any(self._is_set_elsewhere(name, value) for name, value in (state.body.get("Assign") or {}).items()):
+            return limit_s // max(int(self._evaluated(state.body.get("Seconds"), variables)), 1)
         for times in range(_WAITS_TRIED):
             seconds = self._evaluated(state.body.get("Seconds"), variables)
             changed = {name: self._evaluated(one, variables) for name, one in (state.body.get("Assign") or {}).items()}
@@ -187,6 +204,11 @@ class _Count:
             return float(evaluate(expression, dict(variables)))
         except JsonataError:
             return 0.0
+
+
+def _ways(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A state's rules and catchers."""
+    return [part for key in ("Choices", "Catch") for _, part in definition.listed(body, key)]
 
 
 def _following(loop: Loop, name: str) -> str:

@@ -77,16 +77,21 @@ def run(stack: str, image: str) -> Product:
 
 
 def submissions_bound(product: Product) -> int | None:
-    """After how many submissions `judge_training` refuses another, if every job's host is reclaimed; None for never."""
+    """After how many submissions `judge_training` refuses another, if every job's host is reclaimed; None for never.
+
+    None, too, if it does not answer with the counts that it was told.
+    """
     world = World()
     world.job = job_end.Job("j", "FAILED", "Host EC2 (instance i) terminated.", queue_arn="spot")
     judge = JudgeTraining(BUCKET, "spot", world.store, world.table, world, world)
     for submissions in range(_SUBMISSIONS_TRIED):
-        report = TrainingReport(**product.run_input, cause='{"JobId": "j"}', submissions=submissions)
+        counts = {"submissions": submissions, "spot_submissions": submissions}
         try:
-            judge(report)
+            reply = judge(TrainingReport.model_validate({**product.run_input, **counts, "cause": '{"JobId": "j"}'}))
         except TrainingFailedError:
             return submissions
+        if not counts.items() <= reply.items():
+            return None
     return None
 
 

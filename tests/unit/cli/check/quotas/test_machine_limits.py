@@ -39,6 +39,8 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 """By limit: the file, a text in it, and what stands for it."""
 
+WAIT_ANEW = "      wait_s: 5\n      is_judged: true\n      is_trained:"
+JUDGED_ANEW = '      is_judged: false\n      wait_s: "{% $min'
 HISTORIES = {
     "retries": (TRAINING, "MaxAttempts: 3", "MaxAttempts: 4"),
     "looked at too often": (RUN, "$min([$ceil(1.25 * $wait_s), 1800])", "$min([2 * $wait_s, 600])"),
@@ -46,6 +48,9 @@ HISTORIES = {
     "nothing stops": (RUN, "{% $takeovers < 5 %}", "{% $takeovers >= 0 %}"),
     "another way round": (RUN, "    Default: ClaimKeepsChanging\n", "    Default: TakeOverClaim\n"),
     "compared without end": (RUN, 'comparisons: "{% $comparisons + 1 %}"', "comparisons: 1"),
+    "counted from the start again": (RUN, "      package:", "      comparisons: 0\n      package:"),
+    "looked at from the start again": (RUN, "      is_judged: true\n      is_trained:", WAIT_ANEW),
+    "judged for the first time again": (RUN, '      wait_s: "{% $min', JUDGED_ANEW),
     "compared too often": (RUN, "$comparisons < 10", "$comparisons < 200"),
     "submitted without a count": (RUN, f"{COUNTED}\n          redrives", "submissions: 0\n          redrives"),
     "judged again and again": (RUN, "      is_judged: true\n      is_trained:", "      is_trained:"),
