@@ -11,6 +11,7 @@ from typing import Any
 from cli.check.quotas import limits, longest
 from cli.check.quotas.world import NOW, REFUSED, VERSION_ID
 from turbine.domain import manifest, recipes
+from turbine.domain.inference import INPUT_KEY_MAX_BYTES
 from turbine.domain.metrics import Metrics
 from turbine.domain.run import RunSpec
 from turbine.domain.team import TeamFile
@@ -62,8 +63,10 @@ def key(folder: str) -> str:
 
 
 def _uri(team: str, model: type[Any], *way: str) -> str:
-    prefix = f"s3://{BUCKET}/datasets/{team}/"
-    return prefix + longest.WORST * (longest.schema_bound(model, *way) - len(prefix))
+    """The longest URI below a team's prefix, of an object whose key may be an input's."""
+    bucket, folder = f"s3://{BUCKET}/", f"datasets/{team}/"
+    most = min(longest.schema_bound(model, *way), len(bucket) + INPUT_KEY_MAX_BYTES)
+    return bucket + folder + longest.WORST * (most - len(bucket + folder))
 
 
 def one_manifest(team: str) -> dict[str, Any]:

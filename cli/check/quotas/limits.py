@@ -81,6 +81,7 @@ _DOCUMENTED = (
     Limit("parameter-value", "value of a team stack's parameter", 4096, "bytes", _STACKS),
     Limit("role-inline-policies", "inline policies of a role together", 10_240, "characters", _IAM),
     Limit("role-trust", "trust policy of a role", 2048, "characters", _IAM),
+    Limit("managed-policy", "managed policy", 6144, "characters", _IAM),
     Limit("role-managed-policies", "managed policies of a role", 10, "policies", _IAM),
     Limit("bucket-policy", "policy of a bucket", 20 * 1024, "bytes", _BUCKET_POLICIES),
     Limit("bucket-name", "name of a bucket that the command makes", 63, "characters", _BUCKET_NAMES),

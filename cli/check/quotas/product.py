@@ -14,7 +14,7 @@ from typing import Any
 from cli.check.quotas import largest, limits, longest
 from cli.check.quotas.largest import BUCKET
 from cli.check.quotas.world import VERSION_ID, World
-from turbine.domain import job_end, outcome
+from turbine.domain import inference, job_end, outcome
 from turbine.domain.champion import Promotion
 from turbine.domain.errors import TrainingError, TrainingFailedError
 from turbine.domain.run import RunSpec
@@ -212,7 +212,8 @@ def _infer(product: Product) -> None:
     finished = FinishedTransform(**prepared, attempt=attempt, transform_job_name=attempt)
     for uri in (finished.input_uri, finished.label_key or finished.input_uri):
         world.store.put(parse(uri), b'{"label": 1}\n')
-    world.store.put(parse(f"{finished.output_prefix_uri}{attempt}/x.out"), b'{"prediction": 1}\n')
+    name = "x" * inference.INPUT_KEY_MAX_BYTES
+    world.store.put(parse(f"{finished.output_prefix_uri}{attempt}/{name}.out"), b'{"prediction": 1}\n')
     publish = PublishPredictions(world.store, world.table, world, world.clock)
     product.replies["PublishPredictionsFunction"] = publish(finished)
 

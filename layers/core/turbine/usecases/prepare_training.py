@@ -188,9 +188,9 @@ class PrepareTraining:
         shards = catalog.shards(given.dataset.source.uri, given.dataset.format)
         catalog.check_sha256(shards, given.dataset.sha256)
         if given.inference is not None:
-            catalog.check_some("inference.uri", given.inference.uri)
+            catalog.check_input("inference.uri", given.inference.uri)
             if given.inference.labels is not None:
-                catalog.check_some("inference.labels", given.inference.labels)
+                catalog.check_input("inference.labels", given.inference.labels)
         nodes = 1 if given.compute.nodes == "auto" else given.compute.nodes
         _check_budget(given, file, nodes)
         return run.spec_of(

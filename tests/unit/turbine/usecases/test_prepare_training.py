@@ -10,6 +10,7 @@ import pytest
 from tests.unit.turbine.arrange import World, manifest, object_created
 from turbine.domain import team
 from turbine.domain.errors import EventNotUnderstoodError, ManifestUnreadableError, TooManyTeamsError
+from turbine.domain.inference import INPUT_KEY_MAX_BYTES
 
 
 def test_a_good_manifest_becomes_one_pinned_run(world: World) -> None:
@@ -290,3 +291,15 @@ def test_a_manifest_at_the_wrong_depth_is_a_recorded_refusal(world: World, key: 
     (record,) = world.table.of_kind("rejection")
     assert record["manifest_uri"] == f"s3://data/{key}"
     assert len(world.bus.of_type("ManifestRejected")) == 1
+
+
+def test_an_input_whose_predictions_would_have_too_long_a_key_is_refused(world: World) -> None:
+    prefix = "s3://data/datasets/vision/long/"
+    asked = manifest(inference={"uri": prefix, "format": "jsonl"})
+    fits = "k" * (INPUT_KEY_MAX_BYTES - len("datasets/vision/long/"))
+    world.store[prefix + fits] = b"{}"
+    assert world.prepare()(world.drop("manifests/vision/a.json", asked), "arn:one")["runs"]
+    world.store[f"{prefix}{fits}k"] = b"{}"
+    (refused,) = world.prepare()(world.drop("manifests/vision/b.json", asked), "arn:one")["rejected"]
+    assert refused["field"] == "inference.uri"
+    assert "801 bytes, more than the 800" in refused["problem"] and "shorter name" in refused["mend"]

@@ -16,7 +16,7 @@ from cli.check.quotas.meter import Meter
 from cli.check.quotas.product import Product
 from tests.unit.cli.check.quotas import test_machine_limits as in_machines
 from tests.unit.cli.check.quotas import test_template_limits as in_templates
-from turbine.domain import job_end, manifest, names, outcome, registry, rejection
+from turbine.domain import inference, job_end, manifest, names, outcome, registry, rejection
 from turbine.domain.metrics import Metrics
 from turbine.usecases import claims, prepare_training, record_outcome
 from turbine.usecases.compare_models import CompareModels
@@ -78,6 +78,13 @@ def _found(ran: Product) -> set[str]:
     meter = Meter()
     writes.measure(ran, meter)
     return {finding.rule.removeprefix("quota:") for finding in meter.findings()}
+
+
+def test_predictions_of_an_input_with_any_key_that_s3_takes_do_not_fit(
+    ran: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "INPUT_KEY_MAX_BYTES", 1024)
+    assert "object-key" in _found(product.run(ran.stack, ran.image))
 
 
 @pytest.mark.parametrize("limit", CODE)

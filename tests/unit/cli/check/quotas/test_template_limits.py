@@ -46,6 +46,12 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "rule-name": (MAIN, "  ManifestDropped:\n    Type: AWS::Events::Rule\n    Properties:\n", ""),
     "role-inline-policies": (MAIN, "Sid: StartRuns", f"Sid: {'x' * 10_240}"),
     "role-trust": (MAIN, "Service: ec2.amazonaws.com", f"Service: {'x' * 2048}"),
+    "managed-policy": (
+        PREDICTION,
+        "  ModelRole:\n",
+        "  Policy:\n    Type: AWS::IAM::ManagedPolicy\n    Properties:\n      PolicyDocument:\n"
+        f"        Statement: [{{Sid: {'x' * 6144}}}]\n  ModelRole:\n",
+    ),
     "role-managed-policies": (
         MAIN,
         'ManagedPolicyArns: [!Sub "',
