@@ -82,6 +82,19 @@ def apply(
         return dict([future.result() for future in [pool.submit(apply_one, team) for team in teams]])
 
 
+def check_count(cloud: Cloud, teams: Sequence[Team]) -> None:
+    """Raises: CommandError for more teams, with those that are published, than an account has room for."""
+    count = len({*published(cloud), *(team.name for team in teams)})
+    if count > team_domain.TEAMS_MAX:
+        raise CommandError(
+            f"there would be {count} teams, and there is room for {team_domain.TEAMS_MAX}: "
+            "each has roles and a share identifier, of which AWS gives an account so many",
+            place=f"{TEAM_FILES} in the data bucket, and the files named",
+            next_step="`turbine teams remove TEAM` for teams that are no longer trained",
+            exit_code=exit_codes.REFUSED,
+        )
+
+
 def published(cloud: Cloud) -> list[str]:
     """The names of the teams whose file is published."""
     pages = cloud.client("s3").get_paginator("list_objects_v2")

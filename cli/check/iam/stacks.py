@@ -52,26 +52,29 @@ class Stack:
         return max(names, key=len, default=logical_id)
 
 
-def read(project: Path, texts: Mapping[str, str] | None = None) -> list[Stack]:
-    """All stacks. `texts` stand in for files of these names: what a proof would say if they were written so."""
+def read(project: Path, texts: Mapping[str, str] | None = None, name: str = STACK, team: str = TEAM) -> list[Stack]:
+    """All stacks of a main stack's name and a team's.
+
+    `texts` stand in for files of these names: what a proof would say if they were written so.
+    """
     given = texts or {}
 
-    def text_of(name: str) -> str:
-        return given.get(name) or (project / name).read_text(encoding="utf-8")
+    def text_of(file: str) -> str:
+        return given.get(file) or (project / file).read_text(encoding="utf-8")
 
-    main = _stack(text_of(MAIN), MAIN, STACK, {})
+    main = _stack(text_of(MAIN), MAIN, name, {})
     inner = []
-    for name, resource in main.of_type("AWS::CloudFormation::Stack").items():
-        file = main.written["Resources"][name]["Properties"]["TemplateURL"]
-        stack = _stack(text_of(file), file, f"{STACK}-{name}", {})
-        main.deployed.nested[name] = stack.deployed
+    for logical_id, resource in main.of_type("AWS::CloudFormation::Stack").items():
+        file = main.written["Resources"][logical_id]["Properties"]["TemplateURL"]
+        stack = _stack(text_of(file), file, f"{name}-{logical_id}", {})
+        main.deployed.nested[logical_id] = stack.deployed
         inner.append((stack, resource))
     for stack, resource in inner:
         stack.deployed.parameters = main.deployed.resolved(resource["Properties"].get("Parameters") or {})
-    outputs = {name: main.deployed.resolved(one["Value"]) for name, one in main.written["Outputs"].items()}
-    of_team = {"TeamName": TEAM, "Schedule": "rate(1 day)", "TurbineStack": STACK}
-    team = _stack(text_of(TEAM_TEMPLATE), TEAM_TEMPLATE, f"{STACK}-team-{TEAM}", {**outputs, **of_team})
-    return [main, *(stack for stack, _ in inner), team]
+    outputs = {output: main.deployed.resolved(one["Value"]) for output, one in main.written["Outputs"].items()}
+    of_team = {**outputs, "TeamName": team, "Schedule": "rate(1 day)", "TurbineStack": name}
+    teams = _stack(text_of(TEAM_TEMPLATE), TEAM_TEMPLATE, f"{name}-team-{team}", of_team)
+    return [main, *(stack for stack, _ in inner), teams]
 
 
 def _stack(text: str, file: str, name: str, parameters: Mapping[str, Any]) -> Stack:

@@ -21,6 +21,9 @@ from turbine.domain.names import Team
 from turbine.domain.recipes import RECIPES, direction_of
 from turbine.domain.rejection import ManifestFaultyError, fault, faults_of
 
+# Each team has two roles in an account that may have 1,000, and a share identifier in queues that may have 500.
+TEAMS_MAX = 400
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

@@ -132,3 +132,14 @@ def test_parameter_names_are_read_past_short_forms(tmp_path: Path) -> None:
         "Resources: {X: {Type: T, Properties: {a: !Ref A, b: !Sub ['${x}', {x: !GetAtt Y.Z}], c: !If [d, e, f]}}}\n"
     )
     assert template_parameters.parameter_names(template) == {"A", "B"}
+
+
+def test_more_teams_than_an_account_has_room_for_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    team = _read(tmp_path, TEAM)
+    monkeypatch.setattr(team_stacks.team_domain, "TEAMS_MAX", 2)
+    monkeypatch.setattr(team_stacks, "published", lambda _: ["vision", "other"])
+    team_stacks.check_count(FakeCloud(), [team])  # type: ignore[arg-type]
+    monkeypatch.setattr(team_stacks, "published", lambda _: ["another", "other"])
+    with pytest.raises(CommandError, match="there would be 3 teams, and there is room for 2") as raised:
+        team_stacks.check_count(FakeCloud(), [team])  # type: ignore[arg-type]
+    assert raised.value.exit_code == exit_codes.REFUSED
