@@ -30,25 +30,39 @@ def _claim(cloud: LiveCloud, execution_arn: str) -> Item:
     return claim
 
 
-def test_one_that_failed_is_closed_and_its_event_that_comes_again_makes_the_predictions(cloud: LiveCloud) -> None:
-    """The event is delivered a second time after the input was mended: the claim is taken over, and its work done."""
-    bucket, folder = cloud.outputs["DataBucketName"], f"datasets/{TEAM}/asked-{uuid.uuid4().hex[:8]}/"
+def _closed(cloud: LiveCloud, execution_arn: str) -> Item:
+    """The claim of an execution that did not succeed, once that is noted."""
+
+    def look() -> Item | None:
+        claim = _claim(cloud, execution_arn)
+        return claim if (claim["owner"], claim["status"]) == (execution_arn, "FAILED") else None
+
+    return wait_for(look, f"the closing of the claim of {execution_arn}")
+
+
+def test_what_was_stopped_is_taken_over_by_the_next_delivery_which_fails_and_is_redriven(cloud: LiveCloud) -> None:
+    """The second delivery is so long that the event of its end leaves its input out."""
+    stepfunctions, bucket = cloud.client("stepfunctions"), cloud.outputs["DataBucketName"]
+    folder = f"datasets/{TEAM}/asked-{uuid.uuid4().hex[:8]}/"
     good = cloud.read(f"s3://{bucket}/datasets/{TEAM}/wine/unlabelled/part-0.jsonl").splitlines(keepends=True)[:3]
     cloud.put(f"{folder}part-0.jsonl", b'{"id": 0, "alcohol": "much"}\n')
     first = _drop(cloud, f"s3://{bucket}/{folder}")
-    assert cloud.ended(first["executionArn"])["status"] == "FAILED"
-    failed = wait_for(
-        lambda: claim if (claim := _claim(cloud, first["executionArn"]))["status"] == "FAILED" else None,
-        "the closing of the claim",
-    )
-    assert failed["error"] and "Bad HTTP status received from algorithm: 400" in failed["cause"]
+    wait_for(lambda: "Transform" in cloud.states_entered(first["executionArn"]) or None, "the transform")
+    stepfunctions.stop_execution(executionArn=first["executionArn"], error="Tested", cause="enough")
+    assert _closed(cloud, first["executionArn"])["fencing"] == 1
+
+    second = cloud.start("InferenceMachineArn", json.loads(first["input"]) | {"padding": "x" * 255_000})
+    assert cloud.ended(second)["status"] == "FAILED"
+    failed = _closed(cloud, second)
+    assert failed["fencing"] == 2
+    assert "400" in failed["cause"]
 
     cloud.put(f"{folder}part-0.jsonl", b"".join(good))
-    second = cloud.ended(cloud.start("InferenceMachineArn", json.loads(first["input"])))
-    assert second["status"] == "SUCCEEDED"
-    assert json.loads(second["output"])["records"] == len(good)
-    claim = _claim(cloud, second["executionArn"])
-    assert (claim["owner"], claim["fencing"], claim["status"]) == (second["executionArn"], 2, "SUCCEEDED")
+    stepfunctions.redrive_execution(executionArn=second)
+    ended = cloud.ended(second)
+    assert json.loads(ended["output"])["records"] == len(good)
+    claim = _claim(cloud, second)
+    assert (claim["owner"], claim["fencing"], claim["status"]) == (second, 2, "SUCCEEDED")
 
 
 def test_a_manifest_without_input_is_refused_and_tells_what_to_mend(cloud: LiveCloud) -> None:
