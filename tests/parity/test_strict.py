@@ -402,6 +402,25 @@ def test_what_was_allowed_and_denied_is_in_the_ledger(
     arn = role(allow("s3:GetObject", f"arn:aws:s3:::{bucket}/open/*") | {"Sid": "Open"})
     as_role(arn, "s3").get_object(Bucket=bucket, Key="open/a")
     denied(lambda: as_role(arn, "s3").get_object(Bucket=bucket, Key="closed/a"))
+    assert [(line["sid"], line["denied"] is None) for line in ledger(strict, arn)] == [("Open", True), (None, False)]
+
+
+def test_the_ledger_tells_what_would_have_been_denied_without_the_statement(
+    strict: dict[str, Any], role: Any, as_role: Any, bucket: str
+) -> None:
+    arn = role(
+        allow("s3:GetObject", f"arn:aws:s3:::{bucket}/open/*") | {"Sid": "Open"},
+        allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*") | {"Sid": "All"},
+    )
+    told = []
+    for key in ("open/a", "closed/a", "open/a"):
+        as_role(arn, "s3").get_object(Bucket=bucket, Key=key)
+        told.append([(line["sid"], line["needed"]) for line in ledger(strict, arn)])
+    # Both allow the first; only one allows the second. What is known is not noted again.
+    assert told == [[("Open", False)], [("Open", False), ("All", True)], [("Open", False), ("All", True)]]
+
+
+def ledger(strict: dict[str, Any], role_arn: str) -> list[dict[str, Any]]:
+    """What a role was allowed and denied so far."""
     lines = [json.loads(line) for line in Path(strict["state_dir"], "access.jsonl").read_text().splitlines()]
-    own = [line for line in lines if line["who"] == arn]
-    assert [(line["sid"], line["denied"] is None) for line in own] == [("Open", True), (None, False)]
+    return [line for line in lines if line["who"] == role_arn]

@@ -6,25 +6,17 @@ its nested stack; a team's template is deployed with the main one's outputs, as 
 
 from __future__ import annotations
 
-import copy
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-
-from cli.check.iam.intrinsics import REGION, Deployment
+from cli.check.expansion import expanded
+from cli.check.iam.intrinsics import Deployment
 from local_cloud.cloudformation.templates import parse
 
 STACK, TEAM = "turbine", "teamname"
 MAIN, TEAM_TEMPLATE = "template.yaml", "stacks/team.yaml"
-_CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
-_DEFINITION = "AWS::Serverless::StateMachine"
-_ELSEWHERE = "s3://bucket/key"
 
 
 @dataclass(frozen=True)
@@ -79,22 +71,4 @@ def read(project: Path, texts: Mapping[str, str] | None = None, name: str = STAC
 
 def _stack(text: str, file: str, name: str, parameters: Mapping[str, Any]) -> Stack:
     written = parse(text)
-    return Stack(file, text, written, Deployment(name, _transformed(written), parameters))
-
-
-def _transformed(written: Mapping[str, Any]) -> Mapping[str, Any]:
-    """SAM looks for code and definitions in S3 only."""
-    if "Transform" not in written:
-        return written
-    template = copy.deepcopy(dict(written))
-    for resource in template["Resources"].values():
-        properties = resource.get("Properties") or {}
-        if resource["Type"] in _CODE:
-            properties[_CODE[resource["Type"]]] = _ELSEWHERE
-        if resource["Type"] == _DEFINITION:
-            properties["DefinitionUri"] = {"Bucket": "bucket", "Key": "key"}
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it tells of metrics that it sends nowhere
-    # Not `transform`, which asks the caller's profile for a Region. No policy is given by name: SAM's own two are ARNs.
-    translator = Translator({}, Parser(), boto_session=boto3.session.Session(region_name=REGION))
-    made: Mapping[str, Any] = translator.translate(template, {}, passthrough_metadata=True)
-    return made
+    return Stack(file, text, written, Deployment(name, expanded(written), parameters))
