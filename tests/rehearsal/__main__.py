@@ -1,0 +1,1 @@
+"""`python -m tests.rehearsal`: walk the whole way, and write the transcript."""
