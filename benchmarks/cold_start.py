@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -25,21 +26,19 @@ class Context:
 
 
 def call_function(task: dict[str, Any]) -> None:
-    import app  # the function's own, on the paths of the task
-
-    app.handler(task["event"], Context())
+    handler = importlib.import_module("app").handler  # the function's own, on the task's paths
+    handler(task["event"], Context())
 
 
 def call_floor(task: dict[str, Any]) -> None:
     import boto3
-    import pydantic
     from aws_lambda_powertools import Logger
     from botocore import xform_name
     from botocore.config import Config
     from botocore.exceptions import ClientError
+    from pydantic import BaseModel  # noqa: F401  pydantic imports its parts when they are asked for
 
     Logger()
-    assert pydantic.BaseModel  # pydantic imports its parts when they are asked for
     clients: dict[str, Any] = {}
     for service, operation, given in task["calls"]:
         if service not in clients:
@@ -61,8 +60,8 @@ def record_calls() -> list[tuple[str, str, Any]]:
     def note(params: Any, model: Any, **_: Any) -> None:
         calls.append((model.service_model.service_name, model.name, encoded(params)))
 
-    boto3.setup_default_session()
-    boto3.DEFAULT_SESSION.events.register("provide-client-params.*.*", note)
+    session = boto3._get_default_session()
+    session.events.register("provide-client-params.*.*", note)
     return calls
 
 
