@@ -22,7 +22,7 @@ _CUT_MARK = "…"
 class Fault(BaseModel):
     """One thing wrong with a manifest or a team file."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     field: str
     problem: str

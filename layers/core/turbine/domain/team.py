@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -18,40 +18,12 @@ from turbine.domain.manifest import (
     place_faults,
 )
 from turbine.domain.names import Team
-from turbine.domain.recipes import RECIPES, direction_of
+from turbine.domain.recipes import RECIPES
 from turbine.domain.rejection import ManifestFaultyError, fault, faults_of
+from turbine.domain.rule import Positive, Rule
 
 # Each team has two roles in an account that may have 1,000, and a share identifier in queues that may have 500.
 TEAMS_MAX = 400
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Guardrail(Part):
-    """A second metric that a challenger must not worsen by more than `max_worsening`."""
-
-    metric: str
-    direction: Literal["maximize", "minimize"]
-    max_worsening: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Rule(Part):
-    """How a challenger is judged; `min_delta` is in the metric's own unit."""
-
-    name: Literal["min_delta"]
-    metric: str
-    direction: Literal["maximize", "minimize"]
-    min_delta: Positive
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    guardrails: Annotated[list[Guardrail], Field(max_length=8, default_factory=list)]
-
-    @model_validator(mode="after")
-    def _directions_fit(self) -> Rule:
-        given = [(self.metric, self.direction), *((part.metric, part.direction) for part in self.guardrails)]
-        for metric, direction in given:
-            if direction != direction_of(metric):
-                raise ValueError(f"{metric} is to {direction_of(metric)}, not to {direction}")
-        return self
 
 
 class Budget(Part):
@@ -99,7 +71,7 @@ class TeamFile(Part):
 def parse(body: bytes) -> TeamFile:
     """Read a team file. Raises: ManifestFaultyError with every fault found."""
     try:
-        document: Any = yaml.safe_load(body)
+        document: Any = yaml.safe_load(body)  # libyaml's loader is faster, and deep nesting crashes the process
     except yaml.YAMLError as error:
         problem = f"is not YAML: {' '.join(str(error).split())}"
         raise ManifestFaultyError([fault("(team file)", problem, "correct the team file")]) from error

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from turbine.domain.metrics import Measured, Metrics
+from turbine.domain.rule import Rule
 from turbine.domain.rules import RULES, Ruling
 from turbine.domain.rules.ruling import Decision
 from turbine.domain.run import Record
-from turbine.domain.team import Rule
 
 PAST_TENSE: Mapping[str, str] = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 _VERBS: Mapping[str, str] = {"promote": "Promoted", "hold": "Held", "reject": "Rejected"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from turbine.domain.rule import Rule
 from turbine.domain.rules import min_delta
 from turbine.domain.rules.ruling import Ruling
-from turbine.domain.team import Rule
 
 Judge = Callable[[Rule, Mapping[str, float], Mapping[str, float]], Ruling]
 
