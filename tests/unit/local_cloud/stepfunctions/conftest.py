@@ -20,18 +20,25 @@ Outcome = dict[str, Any]
 _LAMBDA_USERS = ("lambda_eval_utils", "service.state_task_service_aws_sdk")
 
 
+_FAILURES: dict[str, dict[str, str]] = {
+    "fail": {"errorType": "Broken", "errorMessage": "on purpose"},
+    "nameless": {"errorMessage": "out of memory"},
+}
+_REFUSALS = {"forbidden": ("AccessDeniedException", 403), "missing": ("ResourceNotFoundException", 404)}
+
+
 class Functions:
-    """Lambda as far as a Task knows it: `echo` gives its payload back, `fail` fails, others do not exist."""
+    """Lambda as far as a Task knows it: `echo` gives its payload back, others fail or cannot be called."""
 
     def invoke(self, FunctionName: str, Payload: bytes = b"{}", **_: Any) -> dict[str, Any]:  # noqa: N803  boto3's
         name = FunctionName.rpartition(":")[2]
-        if name not in ("echo", "fail"):
-            error: Any = {"Code": "ResourceNotFoundException", "Message": f"Function not found: {FunctionName}"}
-            answer: Any = {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 404, "RequestId": "id"}}
-            raise ClientError(answer, "Invoke")
-        if name == "fail":
-            broken = json.dumps({"errorType": "Broken", "errorMessage": "on purpose"}).encode()
-            return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": io.BytesIO(broken)}
+        if name in _REFUSALS:
+            code, status = _REFUSALS[name]
+            answer: Any = {"HTTPStatusCode": status, "RequestId": "id"}
+            raise ClientError({"Error": {"Code": code, "Message": name}, "ResponseMetadata": answer}, "Invoke")
+        if name in _FAILURES:
+            payload = io.BytesIO(json.dumps(_FAILURES[name]).encode())
+            return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": payload}
         return {"StatusCode": 200, "Payload": io.BytesIO(Payload)}
 
 
@@ -52,7 +59,7 @@ def interpreter() -> Iterator[None]:
 
 
 @pytest.fixture
-def run(interpreter: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:  # noqa: ARG001
+def run(interpreter: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """Run a definition, or a single state, to its end: its status, output, error and the types of its events."""
     for user in _LAMBDA_USERS:
         module = importlib.import_module(f"{integrations._EXEC}.state_task.{user}")

@@ -1,4 +1,4 @@
-"""Computed numbers of a wrong type or out of range: an error that a Catch sees in JSONata, one that none sees in a path."""
+"""Computed numbers of a wrong type or out of range: a Catch sees those of expressions, none those at paths."""
 
 from __future__ import annotations
 
