@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from local_cloud.replacements import Replacement
 from local_cloud.stepfunctions import failures, jsonata
 
 LONGEST_S = 99_999_999
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ def at_path(env: Any, field: Field, string_sampler: Any) -> Any:
 
 
 def check_at_path(env: Any, field: Field, value: Any, path: str) -> Any:
-    """`value`, which stands at `path`. Raises: FailureEventException as States.Runtime."""
+    """The number that stands at `path`, as itself or as text. Raises: FailureEventException as States.Runtime."""
+    if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
+        value = int(value)
     if not field.takes_type_of(value):
         raise failures.runtime_error(env, _not_a_number(field, value, path))
     if not field.has_in_range(value):

@@ -63,7 +63,8 @@ def test_a_path_that_leads_to_no_such_number(run: Run, state: dict[str, Any], fi
 def test_numbers_that_are_taken(run: Run, field: str) -> None:
     computed = {"QueryLanguage": "JSONata", **TASK, field: "{% $states.input.x %}"}
     assert run(computed, {"x": 5})["status"] == "SUCCEEDED"
-    assert run({**TASK, f"{field}Path": "$.x"}, {"x": 5})["status"] == "SUCCEEDED"
+    for value in (5, "5"):
+        assert run({**TASK, f"{field}Path": "$.x"}, {"x": value})["status"] == "SUCCEEDED"
 
 
 def test_a_computed_count_of_tolerated_failures_is_no_percentage(run: Run) -> None:
@@ -80,3 +81,8 @@ def test_a_batch_has_a_whole_number_of_items(run: Run, value: Any) -> None:
     batcher = {"MaxItemsPerBatch": "{% $states.input.x %}"}
     computed = {"QueryLanguage": "JSONata", **DISTRIBUTED, "Items": [1, 2], "ItemBatcher": batcher}
     assert run(computed, {"x": value})["error"] == "States.QueryEvaluationError"
+
+
+def test_a_batchs_limit_at_a_path_may_be_text(run: Run) -> None:
+    state = {**DISTRIBUTED, "ItemsPath": "$.items", "ItemBatcher": {"MaxItemsPerBatchPath": "$.x"}}
+    assert run(state, {"x": "2", "items": [1, 2, 3]})["output"] == [{"Items": [1, 2]}, {"Items": [3]}]
