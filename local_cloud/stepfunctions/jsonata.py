@@ -48,7 +48,7 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     try:
         compiled = Jsonata(expression)
         compiled.set_output_convert_nulls(False)
-        bindings = {name: Utils.NULL_VALUE if value is None else value for name, value in variables.items()}
+        bindings = {name: _with_nulls(value) for name, value in variables.items()}
         result = compiled.evaluate(None, {**_functions(), **bindings})
     except (JException, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise JsonataError(str(error)) from error
@@ -64,6 +64,17 @@ def syntax_error(expression: str) -> str | None:
     except (JException, LookupError, TypeError, ValueError, RecursionError) as error:
         return str(error) or type(error).__name__
     return None
+
+
+def _with_nulls(value: Any) -> Any:
+    """A JSON value as the library takes it, to which None is undefined."""
+    if value is None:
+        return Utils.NULL_VALUE
+    if isinstance(value, list):
+        return [_with_nulls(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_nulls(item) for key, item in value.items()}
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -138,7 +149,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "hash": _hash,
     "random": _random,
     "uuid": lambda: str(uuid.uuid4()),
-    "parse": json.loads,
+    "parse": lambda text: _with_nulls(json.loads(text)),
     "eval": _refuse_eval,
 }
 
