@@ -24,6 +24,9 @@ _LAMBDA = "moto.stepfunctions.parser.asl.component.state.exec.state_task.state_t
 _SERVICES = "moto.stepfunctions.parser.asl.component.state.exec.state_task.service"
 
 
+_HEAD_ERRORS = {("s3", "headobject"): "S3.NoSuchKeyException", ("s3", "headbucket"): "S3.NoSuchBucketException"}
+
+
 def exception_class(service: str, code: str, base: str) -> str:
     """What the SDK calls an error: its class if the service's model has the error, else the service's `base` class.
 
@@ -125,6 +128,20 @@ def _checking_table_name(original: Callable[..., None]) -> Callable[..., None]:
     return evaluate
 
 
+def _named_head_errors(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The answer to a HEAD request has no body and so no error code; the SDK knows what was not found all the same."""
+
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        failure = original(self, env, ex)
+        action = (self.resource.api_name, self.resource.api_action.lower())
+        if isinstance(ex, ClientError) and ex.response["Error"]["Code"] == "404" and action in _HEAD_ERRORS:
+            failure.error_name = ErrorName(_HEAD_ERRORS[action])
+            failure.event_details["taskFailedEventDetails"]["error"] = _HEAD_ERRORS[action]
+        return failure
+
+    return from_error
+
+
 def _with_host_id(original: Callable[..., Any]) -> Callable[..., Any]:
     """Every answer of S3 has a second id, which moto does not send."""
 
@@ -178,5 +195,10 @@ REPLACEMENTS: list[Replacement] = [
         target=f"{_SERVICES}.state_task_service_aws_sdk:StateTaskServiceAwsSdk._from_error",
         build=_with_host_id,
         why="causes of S3's errors lack the extended request id",
+    ),
+    Replacement(
+        target=f"{_SERVICES}.state_task_service_aws_sdk:StateTaskServiceAwsSdk._from_error",
+        build=_named_head_errors,
+        why="an object that is not there is S3.S3Exception to headObject",
     ),
 ]
