@@ -8,13 +8,13 @@ import pytest
 
 from cli import exit_codes
 from cli.smoke.facts import FACTS
-from tests.scenarios.conftest import KeptDemo, ledger, turbine
+from tests.scenarios.conftest import KeptDemo, turbine
 
 pytestmark = pytest.mark.xdist_group("scenarios")
 
 
 def test_it_goes_the_whole_path_says_what_it_saw_and_removes_it(demo: KeptDemo) -> None:
-    cloud, asked_before = demo.cloud, len(ledger(demo.state_dir))
+    cloud = demo.cloud
     done = turbine("smoke", "--json", environment=cloud.environment)
     assert done.returncode == exit_codes.OK, done.stdout + done.stderr[-3000:]
     told = json.loads(done.stdout)
@@ -31,7 +31,6 @@ def test_it_goes_the_whole_path_says_what_it_saw_and_removes_it(demo: KeptDemo) 
     assert {fact["name"] for fact in told["facts"]} == {fact.name for fact in FACTS}
     # An embedded cloud says nothing about AWS, however well all went.
     assert {fact["verdict"] for fact in told["facts"]} == {"not AWS", "not seen"}
-    assert [line["denied"] for line in ledger(demo.state_dir)[asked_before:] if line["denied"]] == []
 
     # The embedded registry cannot delete a package yet; all else is gone, and what stays is said.
     assert [one["what"] for one in told["left"]] == ["the model package group"]

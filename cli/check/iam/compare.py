@@ -45,7 +45,7 @@ def of_people(stack: Stack, policy: str) -> Iterator[Finding]:
     for grant in grants.of_managed_policy(stack, policy):
         if not grant.is_allow:
             what, instead = "Deny, NotAction or NotResource", "say what is allowed, action by action"
-            yield Finding(stack.file, grant.line, _where(grant), "form", what, instead)
+            yield finding(stack.file, grant.line, _where(grant), "form", what, instead)
         yield from _wildcards(stack, grant)
 
 

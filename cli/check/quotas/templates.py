@@ -143,12 +143,10 @@ def _account(project: Project, meter: Meter) -> None:
     meter.note("roles", count(project, "AWS::IAM::Role"), teams, why)
     meter.note("stacks", 1 + nested + TEAMS_MAX, teams, why)
     meter.note("schedules", count(project, "AWS::Scheduler::Schedule"), teams, why)
-    policies = [
-        _policy_size(stack.properties(name)["PolicyDocument"])
-        for stack in project.stacks
-        for name in stack.of_type("AWS::IAM::ManagedPolicy")
-    ]
-    meter.note("managed-policy", max(policies, default=0), main)
+    for stack in project.stacks:
+        for name in stack.of_type("AWS::IAM::ManagedPolicy"):
+            size = _policy_size(stack.properties(name)["PolicyDocument"])
+            meter.note("managed-policy", size, Place(stack.file, where=name))
     meter.note("bus-rules", count(project, "AWS::Events::Rule") + MANAGED_RULES, main)
     meter.note("job-queues", count(project, "AWS::Batch::JobQueue"), main)
     meter.note("compute-environments", count(project, "AWS::Batch::ComputeEnvironment"), main)

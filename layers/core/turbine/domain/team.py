@@ -22,8 +22,8 @@ from turbine.domain.recipes import RECIPES
 from turbine.domain.rejection import ManifestFaultyError, fault, faults_of
 from turbine.domain.rule import Positive, Rule
 
-# Each team has two roles in an account that may have 1,000, and a share identifier in queues that may have 500.
-TEAMS_MAX = 400
+# Each team has a rule on the bus, which may have 300, and three roles in an account that may have 1,000.
+TEAMS_MAX = 280
 
 
 class Budget(Part):

@@ -119,7 +119,7 @@ def test_a_type_of_an_unknown_kind_is_refused(instance_type: str) -> None:
 
 def test_teams_count() -> None:
     few, many = ({need.name: need.need for need in account_needs.needs(ROOT, {}, teams)} for teams in (1, 101))
-    assert many["Roles per account"] - few["Roles per account"] == 200
+    assert many["Roles per account"] - few["Roles per account"] == 300
     assert many["Stack count"] - few["Stack count"] == 100
     assert many["ml.m5.xlarge for transform job usage"] == 101
 
