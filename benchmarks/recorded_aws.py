@@ -24,18 +24,23 @@ Call = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Answer:
+    """`size_bytes` is what Content-Length says: of a HEAD the object's, which has no body here."""
+
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    size_bytes: int
 
 
 @dataclass
 class RecordedAws:
-    """Answers to calls, in their order. `unknown` are the calls that nobody had made before."""
+    """Answers to calls, in their order. `unknown` are the calls that nobody had made before; moto answers these, too,
+    if it `is_asked_again`."""
 
     endpoint: str
     moto: tuple[str, int]
     recording: bool = True
+    is_asked_again: bool = False
     unknown: list[Call] = field(default_factory=list)
     _noted: dict[Call, list[Answer]] = field(default_factory=lambda: defaultdict(list))
     _left: dict[Call, deque[Answer]] = field(default_factory=dict)
@@ -65,9 +70,11 @@ class RecordedAws:
             self._noted[call].append(found)
             return found
         left = self._left.get(call)
+        if not left and self.is_asked_again:
+            return self._ask_moto(call[0], call[1], headers, body)
         if not left:
             self.unknown.append(call)
-            return Answer(501, (), b"this call was not recorded")
+            return Answer(501, (), b"", 0)
         return left.popleft()
 
     def _ask_moto(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
@@ -76,7 +83,9 @@ class RecordedAws:
             connection.request(method, path, body, headers)
             reply = connection.getresponse()
             kept = tuple((name, value) for name, value in reply.getheaders() if name.lower() not in _HOP_BY_HOP)
-            return Answer(reply.status, kept, reply.read())
+            body = reply.read()
+            size_bytes = int(reply.getheader("Content-Length") or 0) if method == "HEAD" else len(body)
+            return Answer(reply.status, kept, body, size_bytes)
         finally:
             connection.close()
 
@@ -117,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Content-Length", str(answer.size_bytes))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer.body)

@@ -91,8 +91,8 @@ class Rehearsal:
         assert looks.physical_ids(self.cloud) == self._ids
         assert before.items() <= looks.data(self.cloud).items()
         self.shell.remark(
-            f"All {len(self._ids)} resources but the layers' versions are those of before; tables and buckets hold "
-            "what they held."
+            f"All {len(self._ids)} resources but the layers' versions are those of before; "
+            "tables and buckets hold what they held."
         )
 
     def finish_the_held_run(self) -> None:
