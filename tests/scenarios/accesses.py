@@ -7,7 +7,7 @@ a role is denied anything fails. So without that statement that test fails.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +41,11 @@ class Accesses:
         for use, resource in usage.needed(self.granted, came).items():
             self.needed.setdefault(use, Witness(resource, test))
         return came
+
+    @staticmethod
+    def denials(lines: Iterable[Line]) -> list[str]:
+        """What roles and services were denied; a person (an IAM user) may well ask for what is not his."""
+        return [line["denied"] for line in lines if line["denied"] and ":user/" not in line["who"]]
 
     def denied(self, role: str) -> Iterator[str]:
         """What a role, by its name, was denied so far."""
