@@ -17,6 +17,7 @@ from local_cloud.services import stepfunctions
 from local_cloud.stepfunctions import integrations, single_state, validation
 
 Outcome = dict[str, Any]
+_LIMIT_S = 20
 _LAMBDA_USERS = ("lambda_eval_utils", "service.state_task_service_aws_sdk")
 
 
@@ -69,7 +70,7 @@ def run(interpreter: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Out
         language = {"QueryLanguage": definition["QueryLanguage"]} if "QueryLanguage" in definition else {}
         is_state = "States" not in definition
         machine = {**language, "StartAt": "Only", "States": {"Only": definition}} if is_state else definition
-        text = json.dumps(machine)
+        text = json.dumps({"TimeoutSeconds": _LIMIT_S, **machine})
         refusal = validation.refusal(text)
         if refusal is not None:
             return {"status": "REJECTED", "refusal": refusal}
