@@ -20,8 +20,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "layers/core")]
 
 from benchmarks.measure import arguments, publish  # noqa: E402
 from turbine.domain.evaluation import EvaluationBlocks  # noqa: E402
+from turbine.domain.rule import Rule  # noqa: E402
 from turbine.domain.rules import paired_bootstrap  # noqa: E402
-from turbine.domain.team import Rule  # noqa: E402
 
 PAIRS, ROWS, BLOCKS = 2_000, 1_000, 512
 ACCURACY, GAIN, SHARED = 0.9, 0.02, 0.7

@@ -13,7 +13,7 @@ from typing import Any
 
 from scans.findings import Finding
 
-_LIMIT_S = 300
+_LIMIT_S = 900
 _NAG = re.compile(r"(?P<rule>[A-Za-z]+-[A-Za-z0-9]+(\[.*?\](?=:))?): (?P<text>.*)", re.DOTALL)
 CODE = ("layers/core", "functions", "batch_jobs", "cli", "local_cloud", "benchmarks", "scans")
 _LEFT_OUT = ("requirements*.lock", "vendor/*", "scans/exceptions.yaml")

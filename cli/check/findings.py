@@ -10,7 +10,8 @@ from typing import Any
 class Finding:
     """One thing that is wrong, or with `is_note` one that `--verbose` tells besides.
 
-    `state` is empty where the finding is the whole machine's. Lines begin at 1.
+    `state` says where in the file: a machine's state, empty for all of it, or a role and its statement's Sid.
+    Lines begin at 1.
     """
 
     file: str

@@ -36,6 +36,7 @@ def apply(
     cloud = Cloud.from_environment(stack)
     overrides = sam_config.parameter_overrides(PROJECT_DIR / main_stack.SAM_CONFIG, config_env) if config_env else {}
     teams = team_stacks.read_files(teams_dir, cloud.outputs)
+    team_stacks.check_count(cloud, teams)
     results = team_stacks.apply(
         cloud,
         teams,

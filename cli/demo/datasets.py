@@ -87,10 +87,12 @@ DATASETS = (
 
 def build(root: Path) -> list[BuiltDataset]:
     """Write every data set below `root/<team>/<dataset>/`, as it goes below `s3://DataBucket/datasets/`."""
-    return [_build_one(dataset, root / dataset.team / dataset.name) for dataset in DATASETS]
+    return [build_one(dataset, root) for dataset in DATASETS]
 
 
-def _build_one(dataset: DemoDataset, folder: Path) -> BuiltDataset:
+def build_one(dataset: DemoDataset, root: Path) -> BuiltDataset:
+    """Write one data set below `root/<team>/<dataset>/`."""
+    folder = root / dataset.team / dataset.name
     table = dataset.load()
     order = np.random.default_rng(SHUFFLE_SEED).permutation(len(table.labels))
     unlabelled, labelled = np.split(order, [round(len(order) * UNLABELLED_SHARE)])

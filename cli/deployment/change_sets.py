@@ -29,8 +29,12 @@ class Template:
         return {"TemplateURL": self.url} if self.url is not None else {"TemplateBody": self.body or ""}
 
 
-def apply(cloudformation: Any, stack: str, template: Template, parameters: Mapping[str, str]) -> Result:
+def apply(
+    cloudformation: Any, stack: str, template: Template, parameters: Mapping[str, str], role_arn: str = ""
+) -> Result:
     """Bring `stack` to `template`; a stack that is there already and the same is left alone.
+
+    `role_arn`: the role that CloudFormation makes the resources in; "" for the caller's, or the stack's own by now.
 
     Raises: CommandError with the first resource that failed.
     """
@@ -44,6 +48,7 @@ def apply(cloudformation: Any, stack: str, template: Template, parameters: Mappi
         Capabilities=CAPABILITIES,
         Tags=[{"Key": "turbine:stack", "Value": stack}],
         **template.arguments(),
+        **({"RoleARN": role_arn} if role_arn else {}),
     )
     if not _has_changes(cloudformation, stack, name):
         cloudformation.delete_change_set(StackName=stack, ChangeSetName=name)

@@ -71,14 +71,28 @@ def apply(
             stack_name(cloud.stack, team.name),
             template,
             stack_parameters(cloud, team.file, known, overrides),
+            cloud.outputs.get("DeploymentRoleArn", ""),
         )
-        _publish(cloud, team)
+        publish(cloud, team)
         on_done(team.name, result)
         return team.name, result
 
     cloud.output("DataBucketName")  # read the stack once, before each thread would do so
     with threads.pool(_AT_ONCE) as pool:
         return dict([future.result() for future in [pool.submit(apply_one, team) for team in teams]])
+
+
+def check_count(cloud: Cloud, teams: Sequence[Team]) -> None:
+    """Raises: CommandError for more teams, with those that are published, than an account has room for."""
+    count = len({*published(cloud), *(team.name for team in teams)})
+    if count > team_domain.TEAMS_MAX:
+        raise CommandError(
+            f"there would be {count} teams, and there is room for {team_domain.TEAMS_MAX}: "
+            "each has roles and a share identifier, of which AWS gives an account so many",
+            place=f"{TEAM_FILES} in the data bucket, and the files named",
+            next_step="`turbine teams remove TEAM` for teams that are no longer trained",
+            exit_code=exit_codes.REFUSED,
+        )
 
 
 def published(cloud: Cloud) -> list[str]:
@@ -108,7 +122,8 @@ def stack_parameters(
     return {name: value for name, value in candidates.items() if name in known}
 
 
-def _publish(cloud: Cloud, team: Team) -> None:
+def publish(cloud: Cloud, team: Team) -> None:
+    """Put a team's file where the machines read it."""
     cloud.client("s3").put_object(
         Bucket=cloud.output("DataBucketName"),
         Key=file_key(team.name),

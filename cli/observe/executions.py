@@ -50,11 +50,19 @@ class Execution:
 
 def read(stepfunctions: Any, arn: str) -> Execution:
     """One execution and its history."""
-    description = stepfunctions.describe_execution(executionArn=arn)
+    return of_events(stepfunctions.describe_execution(executionArn=arn), history(stepfunctions, arn))
+
+
+def history(stepfunctions: Any, arn: str) -> list[dict[str, Any]]:
+    """Every event of an execution, in their order."""
     pages = stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn, includeExecutionData=True)
-    events = [event for page in pages for event in page["events"]]
+    return [event for page in pages for event in page["events"]]
+
+
+def of_events(description: dict[str, Any], events: list[dict[str, Any]]) -> Execution:
+    """An execution from what DescribeExecution and its history say."""
     return Execution(
-        arn=arn,
+        arn=description["executionArn"],
         status=description["status"],
         started_at=description["startDate"],
         stopped_at=description.get("stopDate"),

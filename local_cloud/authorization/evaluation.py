@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from local_cloud.authorization import ledger, principals, resource_policies
 from local_cloud.authorization.access import EVERYTHING, Access
 from local_cloud.authorization.conditions import Context, NotEmulatedConditionError
-from local_cloud.authorization.policies import MalformedPolicyError, Statement, decisive
+from local_cloud.authorization.policies import MalformedPolicyError, Statement, decisive, others
 from local_cloud.authorization.principals import Account, Principal
 from local_cloud.authorization.sessions import ServiceSession
 from local_cloud.durability.tracked import reading
@@ -31,10 +31,13 @@ def require(principal: Principal, access: Access, about: Context | None = None) 
     """
     if isinstance(principal, Account):
         return
-    context = {**_CONSTANT, **(about or {}), **principals.context(principal), **access.context}
     with reading(), _named(principal, access):
+        context = {**_CONSTANT, **(about or {}), **principals.context(principal), **access.context}
         by = _allowed(principal, access, context)
-    ledger.note(principal, access, by)
+        if ledger.knows_need(principal, access, by):
+            return
+        is_needed = _is_denied(principal, access, context, without=by)
+    ledger.note(principal, access, by, is_needed)
 
 
 _CONSTANT: Context = {
@@ -52,13 +55,23 @@ def _named(principal: Principal, access: Access) -> Iterator[None]:
         raise DeniedError(f"{_told(principal, access)} ({error})") from error
 
 
-def _allowed(principal: Principal, access: Access, context: Context) -> Statement:
-    """The statement that allows it. Raises: DeniedError."""
+def _is_denied(principal: Principal, access: Access, context: Context, without: Statement) -> bool:
+    """Whether an access would be denied if a statement were not there."""
+    try:
+        _allowed(principal, access, context, without)
+    except DeniedError:
+        return True
+    return False
+
+
+def _allowed(principal: Principal, access: Access, context: Context, without: Statement | None = None) -> Statement:
+    """The statement that allows it, `without` left out. Raises: DeniedError."""
     own, theirs = principals.names(principal), principals.account_names(principal)
     identity = [
-        decisive(one, access.action, access.resource, context) for one in principals.identity_policies(principal)
+        decisive(others(one, without), access.action, access.resource, context)
+        for one in principals.identity_policies(principal)
     ]
-    at_resource = resource_policies.of(access.resource)
+    at_resource = others(resource_policies.of(access.resource), without)
     resource = decisive(at_resource, access.action, access.resource, context, own)
     left_to_account = decisive(at_resource, access.action, access.resource, context, theirs)
     for kind, found in (("identity", identity), ("resource", [resource, left_to_account])):

@@ -64,9 +64,12 @@ def require_trust(role_arn: str, taker: Taker) -> None:
     try:
         with reading():
             document = principals.role(role_arn).assume_role_policy_document
-            found = policies.decisive(policies.parse(document), access.action, role_arn, context, asking)
+            statements = policies.parse(document)
+            found = policies.decisive(statements, access.action, role_arn, context, asking)
         if found is not None and found.allows:
-            ledger.note(taker.session, access, found)
+            rest = policies.others(statements, found)
+            other = policies.decisive(rest, access.action, role_arn, context, asking)
+            ledger.note(taker.session, access, found, is_needed=other is None)
             return
     except (LookupError, NotEmulatedConditionError, policies.MalformedPolicyError) as error:
         why = f": {error}"

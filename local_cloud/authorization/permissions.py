@@ -26,6 +26,15 @@ ALWAYS = frozenset({"sts:GetCallerIdentity"})
 """What everybody may ask. Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"""
 
 _RESOURCES: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            *("cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet", "cloudformation:DeleteChangeSet"),
+            *("cloudformation:DescribeChangeSet", "cloudformation:DescribeStacks", "cloudformation:DeleteStack"),
+            *("cloudformation:DescribeStackEvents", "cloudformation:DescribeStackResource"),
+            *("cloudformation:DescribeStackResources", "cloudformation:GetTemplate"),
+        ),
+        "stack/{StackName}/*",
+    ),
     "dynamodb:Scan": "table/{TableName}",
     "dynamodb:DescribeTable": "table/{TableName}",
     "states:StartExecution": "{stateMachineArn}",
@@ -50,6 +59,7 @@ _RESOURCES: dict[str, str] = {
     "sagemaker:CreateTransformJob": "transform-job/{TransformJobName}",
     "sagemaker:DescribeTransformJob": "transform-job/{TransformJobName}",
     "sagemaker:StopTransformJob": "transform-job/{TransformJobName}",
+    "sagemaker:DescribeModelPackageGroup": "model-package-group/{ModelPackageGroupName}",
     "sagemaker:DescribeModelPackage": "model-package/{ModelPackageName}",
     "sagemaker:UpdateModelPackage": "{ModelPackageArn}",
     "batch:TerminateJob": "job/{jobId}",
@@ -67,6 +77,10 @@ _TAGGED: dict[str, tuple[str, str]] = {
 """What a call needs besides when it gives tags."""
 
 _PASSED: dict[str, tuple[str, str]] = {
+    "cloudformation:CreateChangeSet": ("RoleARN", "cloudformation.amazonaws.com"),
+    "cloudformation:CreateStack": ("RoleARN", "cloudformation.amazonaws.com"),
+    "cloudformation:UpdateStack": ("RoleARN", "cloudformation.amazonaws.com"),
+    "cloudformation:DeleteStack": ("RoleARN", "cloudformation.amazonaws.com"),
     "sagemaker:CreateModel": ("ExecutionRoleArn", "sagemaker.amazonaws.com"),
     "lambda:CreateFunction": ("Role", "lambda.amazonaws.com"),
     "lambda:UpdateFunctionConfiguration": ("Role", "lambda.amazonaws.com"),
@@ -145,10 +159,24 @@ def _tag_context(call: Call) -> dict[str, list[str]]:
     return {**named, "aws:tagkeys": list(map(str, given))}
 
 
+_EQUALS = re.compile(r"(#?\w+)\s*=\s*(:\w+)")
+
+
 def _query_table(call: Call) -> list[Access]:
+    """Of a table the partition that is read is a leading key; which one a condition sees of an index is not known."""
     index = call.text("IndexName")
     table = _arn(call, "table/{TableName}")
-    return [Access(f"dynamodb:{call.operation}", f"{table}/index/{index}" if index else table, {})]
+    if index:
+        return [Access(f"dynamodb:{call.operation}", f"{table}/index/{index}", {})]
+    return [Access(f"dynamodb:{call.operation}", table, _leading_keys(call, _compared(call)))]
+
+
+def _compared(call: Call) -> dict[str, Any]:
+    """What a query's key condition wants each attribute to equal, as an item's key."""
+    names = call.parameters.get("ExpressionAttributeNames") or {}
+    values = call.parameters.get("ExpressionAttributeValues") or {}
+    pairs = _EQUALS.findall(call.text("KeyConditionExpression"))
+    return {names.get(name, name): values.get(value) for name, value in pairs}
 
 
 def _item(call: Call) -> list[Access]:
@@ -191,9 +219,23 @@ def _submit_job(call: Call) -> list[Access]:
 
 
 def _put_events(call: Call) -> list[Access]:
-    entries = call.parameters.get("Entries") or [{}]
-    buses = sorted({str(entry.get("EventBusName") or "default") for entry in entries if isinstance(entry, Mapping)})
-    return [Access("events:PutEvents", _arn(call, "event-bus/{bus}", bus=bus), {}) for bus in buses]
+    """Each entry by itself.
+
+    Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
+    """
+    entries = [entry for entry in call.parameters.get("Entries") or [{}] if isinstance(entry, Mapping)]
+    told = {
+        (str(entry.get("EventBusName") or "default"), str(entry.get("Source")), str(entry.get("DetailType")))
+        for entry in entries
+    }
+    return [
+        Access(
+            "events:PutEvents",
+            _arn(call, "event-bus/{bus}", bus=bus),
+            {"events:source": [source], "events:detail-type": [kind]},
+        )
+        for bus, source, kind in sorted(told)
+    ]
 
 
 def _put_targets(call: Call) -> list[Access]:

@@ -77,6 +77,11 @@ def decisive(
     return next((one for one in found if not one.allows), found[0] if found else None)
 
 
+def others(statements: Iterable[Statement], left_out: Statement | None) -> tuple[Statement, ...]:
+    """All but one of a policy's statements: that very one, not one that says the same."""
+    return tuple(one for one in statements if one is not left_out)
+
+
 @functools.lru_cache(maxsize=2_048)
 def parse(document: str) -> tuple[Statement, ...]:
     """A policy document's statements. Raises: MalformedPolicyError."""

@@ -114,7 +114,7 @@ def account_names(principal: Principal) -> list[tuple[str, str]]:
 
 
 def context(principal: Principal) -> Context:
-    """The condition keys that tell who asks.
+    """The condition keys that tell who asks. Raises: LookupError naming a role that is not there.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
     """
@@ -126,6 +126,7 @@ def context(principal: Principal) -> Context:
         "aws:principalarn": [session.role_arn if session else principal.arn],
         "aws:principalaccount": [principal.account],
         "aws:principalisawsservice": ["false"],
+        **{f"aws:principaltag/{key.lower()}": [value] for key, value in _tags(principal).items()},
     }
     return known | ({"aws:username": [principal.name]} if isinstance(principal, User) else {})
 
@@ -142,6 +143,15 @@ def _owner(principal: Principal) -> Any:
     if session is not None:
         return role(session.role_arn)
     return _backend(principal.account).get_user(principal.name) if isinstance(principal, User) else None
+
+
+def _tags(principal: Principal) -> dict[str, str]:
+    """The tags of a user or a role; those of a session are not emulated."""
+    if isinstance(principal, User):
+        tagged: dict[str, str] = _backend(principal.account).tagger.get_tag_dict_for_resource(principal.arn)
+        return tagged
+    owner = _owner(principal)
+    return {} if owner is None else {tag["Key"]: tag["Value"] for tag in owner.tags or ()}
 
 
 def role(role_arn: str) -> Any:

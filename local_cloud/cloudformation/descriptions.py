@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from local_cloud.cloudformation.stacks import ChangeSet, Prepared, Stack
+
+_NESTED_ON_LOOPBACK = re.compile(r"""(TemplateURL["']?\s*:\s*["']?)http://(?:127\.0\.0\.1|localhost):\d+/""")
 
 
 def shown_stack(stack: Stack) -> dict[str, Any]:
@@ -93,6 +96,14 @@ def shown_events(stack: Stack) -> list[dict[str, Any]]:
         }
         for event in reversed(stack.events)
     ]
+
+
+def shown_template(text: str, region: str) -> str:
+    """A template's text with nested templates at AWS's addresses.
+
+    `sam deploy` writes the address of the S3 that it talks to, which is this cloud's; `sam delete` reads AWS's only.
+    """
+    return _NESTED_ON_LOOPBACK.sub(rf"\g<1>https://s3.{region}.amazonaws.com/", text)
 
 
 def template_summary(template: Mapping[str, Any]) -> dict[str, Any]:

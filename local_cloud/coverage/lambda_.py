@@ -4,8 +4,9 @@ from local_cloud.coverage.verdicts import Coverage, Partial, Refused, each, moto
 
 COVERAGE: Coverage = {
     "Invoke": Partial(
-        "a process of this machine's Python, whichever python3.* is asked for; MemorySize is told and not enforced; "
-        "no limit but the function's own reserved concurrency"
+        "a process of this machine's Python, whichever python3.* is asked for; this environment's compiled packages "
+        "stand in for an archive's; MemorySize is told and not enforced; no limit but the function's own reserved "
+        "concurrency"
     ),
     **each(
         Partial("zip archives of python3.* only: images, other runtimes, file systems and SnapStart are refused"),

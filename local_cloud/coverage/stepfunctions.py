@@ -5,6 +5,7 @@ from local_cloud.coverage.verdicts import Coverage, Faithful, Partial, Refused, 
 _CALLS = "tests/parity/jobs/test_step_functions.py"
 
 COVERAGE: Coverage = {
+    "DescribeStateMachineForExecution": Partial("revisionId is never there"),
     **each(Faithful(_CALLS), "DescribeExecution GetExecutionHistory StopExecution"),
     **each(
         Partial(
@@ -33,8 +34,8 @@ COVERAGE: Coverage = {
     "ValidateStateMachineDefinition": Partial("errors only, no warnings; messages are close to those of AWS"),
     **motos(
         "CreateStateMachineAlias DeleteStateMachine DeleteStateMachineAlias DescribeStateMachine "
-        "DescribeStateMachineAlias DescribeStateMachineForExecution ListStateMachineAliases ListStateMachines "
-        "ListTagsForResource TagResource UntagResource UpdateStateMachineAlias"
+        "DescribeStateMachineAlias ListStateMachineAliases ListStateMachines ListTagsForResource "
+        "TagResource UntagResource UpdateStateMachineAlias"
     ),
     **each(Refused("no worker could poll it"), "CreateActivity DeleteActivity DescribeActivity ListActivities"),
     "StartSyncExecution": Refused("use a STANDARD state machine"),

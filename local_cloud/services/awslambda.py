@@ -1,6 +1,7 @@
 """Lambda: handlers run in real subprocesses that see their zip, their layers and third-party packages only.
 
-Every `python3.*` runtime runs on this cloud's interpreter; other runtimes and image functions are refused.
+Every `python3.*` runtime runs on this cloud's interpreter, whose own compiled packages stand in for those of an archive
+that was built for another one; other runtimes and image functions are refused.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from local_cloud.lambda_runtime import asynchronous, code, platform_log
 from local_cloud.lambda_runtime.environment import Environment, ExitedError, Launch, Reply, TimedOutError
 from local_cloud.lambda_runtime.platform_log import Report
 from local_cloud.lambda_runtime.pool import Pool, Warm
+from local_cloud.lambda_runtime.stand_ins import NoStandInError
 from local_cloud.processes import base_environment
 from local_cloud.replacements import Replacement
 
@@ -63,6 +65,15 @@ class RoleNotAssumableError(LambdaClientError):
         super().__init__(
             "AccessDeniedException", f"The role defined for the function cannot be assumed by Lambda. ({why})"
         )
+
+
+class CannotRunHereError(LambdaClientError):
+    """The function's archives hold code for another machine that nothing here can stand in for."""
+
+    code = 502
+
+    def __init__(self, why: str) -> None:
+        super().__init__("InvalidZipFileException", why)
 
 
 def stop() -> None:
@@ -129,6 +140,8 @@ class _Invocation:
             launch = _launch(self.function, self.stream)
         except DeniedError as error:
             raise RoleNotAssumableError(str(error)) from error
+        except NoStandInError as error:
+            raise CannotRunHereError(f"{self.function.function_name}: {error}") from error
         warm = Warm(_version_of(self.function), Environment(launch), self.stream)
         try:
             failure = warm.environment.wait_ready(self._log)
@@ -197,10 +210,11 @@ def _launch(function: LambdaFunction, log_stream: str) -> Launch:
     layers_root = code.extract([layer.code_bytes for layer in layers], store / "layers") if layers else None
     bootstrap = code.copy_bootstrap(store / "runtime")
     scratch = store / "environments" / uuid.uuid4().hex
+    paths = code.import_paths(task_root, layers_root)
     return Launch(
         bootstrap=bootstrap,
-        code=tuple(code.import_paths(task_root, layers_root)),
-        site_packages=tuple(code.third_party_paths()),
+        code=tuple(paths),
+        site_packages=tuple(code.third_party_paths(paths, store / "packages")),
         task_root=task_root,
         variables=_variables(function, task_root, bootstrap.parent, scratch, log_stream),
         scratch=scratch,

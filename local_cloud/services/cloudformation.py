@@ -17,6 +17,7 @@ from local_cloud.cloudformation.descriptions import (
     shown_parameters,
     shown_resources,
     shown_stack,
+    shown_template,
     template_summary,
 )
 from local_cloud.cloudformation.errors import TemplateError
@@ -249,7 +250,7 @@ def get_template(request: Request) -> ActionResult:
     by_change_set = request._get_param("ChangeSetName")
     prepared = _find_change_set(request).prepared if by_change_set else _deployed(_find(request))
     processed = request._get_param("TemplateStage", "Original") == "Processed"
-    body = json.dumps(prepared.template) if processed else prepared.source
+    body = shown_template(json.dumps(prepared.template) if processed else prepared.source, request.region)
     return ActionResult({"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]})
 
 

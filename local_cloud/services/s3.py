@@ -145,12 +145,22 @@ def _get_permission(_: Callable[..., Any]) -> Callable[..., PermissionResult]:
             return PermissionResult.NEUTRAL
         document = json.loads(bucket.policy)
         statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
-        holding = [statement for statement in statements if _condition_holds(statement.get("Condition", {}))]
+        holding = [
+            statement
+            for statement in statements
+            if _concerns_people(statement) and _condition_holds(statement.get("Condition", {}))
+        ]
         if not holding:
             return PermissionResult.NEUTRAL
         return IAMPolicy(json.dumps(document | {"Statement": holding})).is_action_permitted(action, resource)
 
     return permission
+
+
+def _concerns_people(statement: dict[str, Any]) -> bool:
+    """Whether a statement is about accounts and roles: no service of AWS reads a bucket here by its own name."""
+    principal = statement.get("Principal", "*")
+    return not isinstance(principal, dict) or bool(principal.keys() - {"Service"})
 
 
 def _condition_holds(condition: dict[str, dict[str, Any]]) -> bool:

@@ -63,6 +63,21 @@ class CompletedStepFunctionsResponse(StepFunctionResponse):
     def describe_execution(self) -> ActionResult:
         return ActionResult(executions.description(self._execution()))
 
+    def describe_state_machine_for_execution(self) -> ActionResult:
+        """The machine as it was when the execution started, which is what runs, also when it is redriven."""
+        machine = self._execution().state_machine
+        shown = {
+            "stateMachineArn": machine.arn,
+            "name": machine.name,
+            "definition": machine.definition,
+            "roleArn": machine.roleArn,
+            "updateDate": machine.update_date,
+            "loggingConfiguration": machine.loggingConfiguration,
+            "tracingConfiguration": machine.tracingConfiguration,
+            "encryptionConfiguration": machine.encryptionConfiguration,
+        }
+        return ActionResult({name: value for name, value in shown.items() if value is not None})
+
     def stop_execution(self) -> ActionResult:
         execution = self._execution()
         executions.stop(execution, self._get_param("error"), self._get_param("cause"))

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from moto.stepfunctions.parser.asl.component.common.assign.assign_decl import AssignDecl
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
     StatesErrorNameType as Names,
 )
@@ -128,10 +129,15 @@ def _invalid_path(env: Any, path: str) -> Exception:
 
 
 def _evaluate_variable(self: Any, env: Any) -> None:
+    sampler = self.string_sampler
+    path = getattr(sampler, "context_object_path", sampler.literal_value)
     try:
-        self.string_sampler.eval(env=env)
+        if path.startswith("$$"):
+            env.stack.append(json_paths.extract(path[1:], env.states.context_object.context_object_data))
+        else:
+            sampler.eval(env=env)
     except NoSuchJsonPathError:
-        env.stack.append(NoSuchVariable(self.string_sampler.literal_value))
+        env.stack.append(NoSuchVariable(path))
 
 
 def _evaluate_condition(self: Any, env: Any) -> None:
@@ -145,8 +151,11 @@ def _evaluate_condition(self: Any, env: Any) -> None:
 def _choose(self: Any, env: Any) -> None:
     """Leave the next state's name on the stack, above it whether a rule decided."""
     for rule in self.choices_decl.rules:
-        rule.eval(env)
+        rule.comparison.eval(env)
         if env.stack.pop() is True:
+            for part in (rule.assign, rule.output):
+                if part:
+                    part.eval(env=env)
             env.stack.append((rule.next_stmt.name, True))
             return
     if self.default_state is None:
@@ -168,6 +177,17 @@ def _leave_choice(self: Any, env: Any) -> None:
     env.next_state_name = next_state
 
 
+def _visit_rule(original: Callable[..., Any]) -> Callable[..., Any]:
+    def visit(self: Any, ctx: Any) -> Any:
+        rule = original(self, ctx)
+        if rule.assign is None:
+            parts = (self.visit(child) for child in ctx.children)
+            rule.assign = next((part for part in parts if isinstance(part, AssignDecl)), None)
+        return rule
+
+    return visit
+
+
 _CHOICE = "moto.stepfunctions.parser.asl.component.state.choice"
 
 REPLACEMENTS: list[Replacement] = [
@@ -184,7 +204,7 @@ REPLACEMENTS: list[Replacement] = [
     Replacement(
         target=f"{_CHOICE}.comparison.variable:Variable._eval_body",
         build=lambda _: _evaluate_variable,
-        why="takes every error for a missing path",
+        why="takes every error for a missing path, but not a missing path of the context object",
     ),
     Replacement(
         target=f"{_CHOICE}.comparison.comparison:ConditionStringJSONata._eval_body",
@@ -194,11 +214,16 @@ REPLACEMENTS: list[Replacement] = [
     Replacement(
         target=f"{_CHOICE}.state_choice:StateChoice._eval_state",
         build=lambda _: _choose,
-        why="no States.NoChoiceMatched",
+        why="no States.NoChoiceMatched; paths in a rule's Assign look into the rule's result",
     ),
     Replacement(
         target=f"{_CHOICE}.state_choice:StateChoice._eval_state_output",
         build=lambda _: _leave_choice,
         why="takes a rule with the default's target for the default",
+    ),
+    Replacement(
+        target="moto.stepfunctions.parser.asl.parse.preprocessor:Preprocessor.visitChoice_rule_comparison_variable",
+        build=_visit_rule,
+        why="drops the Assign of a JSONPath rule",
     ),
 ]

@@ -17,6 +17,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map impo
 from moto.stepfunctions.parser.asl.component.state.exec.state_parallel.state_parallel import StateParallel
 
 from local_cloud.replacements import Replacement
+from local_cloud.stepfunctions import quantities
 from local_cloud.stepfunctions.map_items import BatchLimits, Format, Results
 
 _READER_FIELDS = {
@@ -31,7 +32,7 @@ _READER_FIELDS = {
 _INPUT_TYPES = {"JSON", "JSONL", "CSV"}
 _TRANSFORMATIONS = {"NONE", "COMPACT", "FLATTEN"}
 _OUTPUT_TYPES = {"JSON", "JSONL"}
-_LIMITS = ("MaxItemsPerBatch", "MaxInputBytesPerBatch")
+_LIMITS = tuple(field.name for field in quantities.BATCH_LIMITS)
 _JSONATA = "JSONata"
 
 
@@ -42,15 +43,26 @@ class NotEmulatedDefinitionError(ValueError):
 class Batcher:
     """A Map's ItemBatcher: an expression for its numbers and its BatchInput, evaluated when the Map starts."""
 
-    def __init__(self, value: Any) -> None:
-        self._value = value
+    def __init__(self, value: Any, given: dict[str, Any], language: str) -> None:
+        self._value, self._given = value, given
+        self._check = quantities.check_computed if language == _JSONATA else quantities.check_at_path
 
     def evaluate(self, env: Any) -> tuple[BatchLimits, Any]:
-        """The limits and the batches' shared input, seen from the Map state's input."""
+        """The limits and the batches' shared input, seen from the Map state's input.
+
+        Raises: FailureEventException for a limit that is no whole number, or below 0.
+        """
         self._value.eval(env=env)
         found = env.stack.pop()
-        items, size_bytes = (int(found[name]) if name in found else None for name in _LIMITS)
+        items, size_bytes = (self._limit(env, field, found.get(field.name)) for field in quantities.BATCH_LIMITS)
         return BatchLimits(items, size_bytes), found.get("BatchInput")
+
+    def _limit(self, env: Any, field: quantities.Field, value: Any) -> int | None:
+        written = self._given.get(field.name, self._given.get(f"{field.name}Path"))
+        if written is None:
+            return None
+        limit: int = self._check(env, field, value, str(written))
+        return limit
 
 
 def states_of(machine: dict[str, Any], language: str = "JSONPath") -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -100,12 +112,11 @@ def _batcher(given: dict[str, Any], language: str, parse: Callable[[str], Any]) 
     """Let the grammar read the batcher's expressions as those of a Pass state."""
     if language == _JSONATA:
         whole = {"Type": "Pass", "Output": given, "End": True}
-        return Batcher(_only_state(parse, whole, language).output.jsonata_template_value)
+        return Batcher(_only_state(parse, whole, language).output.jsonata_template_value, given, language)
     values = {name: given[name] for name in ("BatchInput", *_LIMITS) if name in given}
     paths = {f"{name}.$": given[f"{name}Path"] for name in _LIMITS if f"{name}Path" in given}
-    return Batcher(
-        _only_state(parse, {"Type": "Pass", "Parameters": {**values, **paths}, "End": True}, language).parameters
-    )
+    whole = {"Type": "Pass", "Parameters": {**values, **paths}, "End": True}
+    return Batcher(_only_state(parse, whole, language).parameters, given, language)
 
 
 def _only_state(parse: Callable[[str], Any], state: dict[str, Any], language: str) -> Any:

@@ -26,7 +26,7 @@ from local_cloud import changes
 from local_cloud.durability import commits
 from local_cloud.replacements import Replacement
 from local_cloud.services import events
-from local_cloud.stepfunctions import kept, resuming, validation
+from local_cloud.stepfunctions import kept, resuming, status_events, validation
 from local_cloud.stepfunctions.normalisation import iso
 
 _LOG = logging.getLogger(__name__)
@@ -140,27 +140,10 @@ def _enter_state(original: Callable[..., None]) -> Callable[..., None]:
 
 def _emit(execution: Any) -> None:
     """Send the execution's status to the default event bus, as AWS does for Standard machines."""
-    shown = description(execution)
-    detail = {
-        **dict.fromkeys(
-            (
-                "stateMachineVersionArn",
-                "stateMachineAliasArn",
-                "redriveDate",
-                "redriveStatusReason",
-                "stopDate",
-            )
-        ),
-        **dict.fromkeys(("input", "output", "outputDetails", "error", "cause")),
-        **{
-            key: int(value.timestamp() * 1000) if isinstance(value, datetime.datetime) else value
-            for key, value in shown.items()
-        },
-    }
     events.emit(
         source="aws.states",
         detail_type="Step Functions Execution Status Change",
-        detail=detail,
+        detail=status_events.detail(description(execution)),
         resources=[execution.exec_arn],
         account=execution.account_id,
         region=execution.region_name,

@@ -141,10 +141,12 @@ def _evaluate_error_equals(self: Any, env: Any) -> None:
 def _evaluate_state(self: Any, env: Any) -> None:
     """Try the state's work until it is done, its failure is caught, or nothing is left to try."""
     env.states.context_object.context_object_data["State"]["RetryCount"] = 0
-    prepared = _prepared_input(self, env)
+    prepared: list[Any] | None = None
     while env.is_running():
         worked = False
         try:
+            if prepared is None:
+                prepared = _prepared_input(self, env)
             env.stack.extend(copy.deepcopy(prepared))
             self._evaluate_with_timeout(env)
             worked = True

@@ -33,7 +33,7 @@ from local_cloud.authorization import handover
 from local_cloud.authorization.evaluation import DeniedError
 from local_cloud.authorization.handover import Taker
 from local_cloud.replacements import Replacement
-from local_cloud.stepfunctions import limits, service_errors
+from local_cloud.stepfunctions import failures, jsonata, limits, service_errors
 from local_cloud.stepfunctions.normalisation import to_json_values
 
 _EXEC = "moto.stepfunctions.parser.asl.component.state.exec"
@@ -216,12 +216,17 @@ def _cancellable(resolve: Callable[[], Any], waits_for: str, cancel: Callable[[]
 def _evaluate_arguments(self: Any, env: Any) -> dict[str, Any]:
     """The Task's Arguments.
 
-    Raises: ValueError naming the arguments that the integration does not take.
+    Raises: ValueError naming the arguments that the integration does not take; FailureEventException as
+    States.QueryEvaluationError where an expression gives no object.
     """
     if self.parargs is None:
         return {}
     self.parargs.eval(env=env)
     arguments: dict[str, Any] = env.stack.pop()
+    if not isinstance(arguments, dict):
+        expression = self.parargs.template_eval_component.literal_value
+        cause = jsonata.wrong_type(expression, "Arguments", "object", arguments)
+        raise failures.evaluation_error(env, cause, "Arguments")
     supported = self._get_supported_parameters()
     unsupported = sorted(set(arguments) - supported) if supported else []
     if unsupported:

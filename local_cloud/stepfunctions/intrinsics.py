@@ -144,9 +144,14 @@ def _string_to_json(text: Any) -> Any:
     if text is None or not _text_of(text).strip():
         return None
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
         raise IntrinsicError(f"Not valid JSON: {error}") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    """Python reads NaN and Infinity, which are no JSON."""
+    raise ValueError(f"{name} is no JSON")
 
 
 def _math_random(start: Any, end: Any, seed: Any = None) -> int:

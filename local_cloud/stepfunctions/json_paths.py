@@ -12,7 +12,7 @@ import copy
 import functools
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jsonpath_ng.exceptions import JSONPathError
@@ -31,6 +31,9 @@ _STEP = re.compile(
     r"""|\[\s*'(?P<single>(?:[^'\\]|\\.)*)'\s*\]"""
     r"""|\[\s*"(?P<double>(?:[^"\\]|\\.)*)"\s*\]"""
 )
+
+
+_VARIABLE = re.compile(r"\$(?P<name>[^\W\d]\w*)")
 
 
 class JsonPathSyntaxError(ValueError):
@@ -81,6 +84,18 @@ def extract(path: str, data: Any) -> Any:
         except LookupError:
             raise NoSuchJsonPathError(json_path=path, data=data) from None
     return value
+
+
+def extract_variable(path: str, variables: Mapping[str, Any]) -> Any:
+    """What a path finds that begins at a variable, such as `$name.key[0]`. Raises: NoSuchJsonPathError as `extract`."""
+    match = _VARIABLE.match(path)
+    if match is None or match["name"] not in variables:
+        raise NoSuchJsonPathError(json_path=path, data=dict(variables))
+    value = variables[match["name"]]
+    try:
+        return extract(f"${path[match.end() :]}", value)
+    except NoSuchJsonPathError:
+        raise NoSuchJsonPathError(json_path=path, data=value) from None
 
 
 def _step(value: Any, step: str | int) -> Any:

@@ -8,6 +8,7 @@ Source: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.h
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -22,7 +23,7 @@ from jsonata.utils import Utils
 from moto.stepfunctions.parser.asl.component.common.query_language import QueryLanguageMode
 
 from local_cloud.replacements import Replacement
-from local_cloud.stepfunctions import failures
+from local_cloud.stepfunctions import failures, json_paths
 
 _HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
@@ -47,7 +48,7 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     try:
         compiled = Jsonata(expression)
         compiled.set_output_convert_nulls(False)
-        bindings = {name: Utils.NULL_VALUE if value is None else value for name, value in variables.items()}
+        bindings = {name: _with_nulls(value) for name, value in variables.items()}
         result = compiled.evaluate(None, {**_functions(), **bindings})
     except (JException, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise JsonataError(str(error)) from error
@@ -63,6 +64,17 @@ def syntax_error(expression: str) -> str | None:
     except (JException, LookupError, TypeError, ValueError, RecursionError) as error:
         return str(error) or type(error).__name__
     return None
+
+
+def _with_nulls(value: Any) -> Any:
+    """A JSON value as the library takes it, to which None is undefined."""
+    if value is None:
+        return Utils.NULL_VALUE
+    if isinstance(value, list):
+        return [_with_nulls(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_nulls(item) for key, item in value.items()}
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -137,7 +149,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "hash": _hash,
     "random": _random,
     "uuid": lambda: str(uuid.uuid4()),
-    "parse": json.loads,
+    "parse": lambda text: _with_nulls(json.loads(text)),
     "eval": _refuse_eval,
 }
 
@@ -184,10 +196,12 @@ def _evaluate_expression(self: Any, env: Any) -> None:
 
 
 def _sample_variable(self: Any, env: Any) -> None:
-    variables = _variables(env)
+    """A path into a variable. Raises: NoSuchJsonPathError where it finds nothing."""
     if self.query_language_mode == QueryLanguageMode.JSONata:
-        variables["states"] = env.states._states_data
-    env.stack.append(_evaluate_in(env, self.expression, variables))
+        variables = _variables(env) | {"states": env.states._states_data}
+        env.stack.append(_evaluate_in(env, self.expression, variables))
+    else:
+        env.stack.append(copy.deepcopy(json_paths.extract_variable(self.expression, _variables(env))))
 
 
 class _ScopesOfInstance:
@@ -208,7 +222,7 @@ REPLACEMENTS: list[Replacement] = [
     Replacement(
         target=f"{_STRINGS}:StringVariableSample._eval_body",
         build=lambda _: _sample_variable,
-        why="the same, for $variables in JSONPath states",
+        why="the same; and $variable[*] is a JSONPath",
     ),
     Replacement(
         target="moto.stepfunctions.parser.asl.parse.preprocessor:Preprocessor._query_language_per_scope",

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.h
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Callable
@@ -13,12 +14,17 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_utils import LambdaFunctionErrorException
 
 from local_cloud.aws_clients import service_model
 from local_cloud.replacements import Replacement
 
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]+|arn:.+")
+_LAMBDA = "moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda"
 _SERVICES = "moto.stepfunctions.parser.asl.component.state.exec.state_task.service"
+
+
+_HEAD_ERRORS = {("s3", "headobject"): "S3.NoSuchKeyException", ("s3", "headbucket"): "S3.NoSuchBucketException"}
 
 
 def exception_class(service: str, code: str, base: str) -> str:
@@ -33,13 +39,49 @@ def exception_class(service: str, code: str, base: str) -> str:
 
 def dynamodb_error(client_error: ClientError) -> tuple[str, str]:
     """Error and cause of the optimised DynamoDB integration."""
-    code, message = client_error.response["Error"]["Code"], client_error.response["Error"]["Message"]
-    answer = client_error.response["ResponseMetadata"]
+    code, cause = _code_and_cause(client_error, "AmazonDynamoDBv2")
+    return f"DynamoDB.{exception_class('dynamodb', code, 'AmazonDynamoDBException')}", cause
+
+
+def lambda_error(client_error: ClientError) -> tuple[str, str]:
+    """Error and cause of a function that could not be called."""
+    code, cause = _code_and_cause(client_error, "AWSLambda")
+    return f"Lambda.{exception_class('lambda', code, 'AWSLambdaException')}", cause
+
+
+def _code_and_cause(client_error: ClientError, service: str) -> tuple[str, str]:
+    """An error's code, and what the SDK says of it."""
+    error, answer = client_error.response["Error"], client_error.response["ResponseMetadata"]
     details = (
-        f"Service: AmazonDynamoDBv2; Status Code: {answer['HTTPStatusCode']}; Error Code: {code}; "
+        f"Service: {service}; Status Code: {answer['HTTPStatusCode']}; Error Code: {error['Code']}; "
         f"Request ID: {answer['RequestId']}; Proxy: null"
     )
-    return f"DynamoDB.{exception_class('dynamodb', code, 'AmazonDynamoDBException')}", f"{message} ({details})"
+    return error["Code"], f"{error['Message']} ({details})"
+
+
+def _unknown_lambda_error(ex: Exception) -> tuple[str, str] | None:
+    """Error and cause of a function that failed and returned no type of error, None for any other failure."""
+    if not isinstance(ex, LambdaFunctionErrorException):
+        return None
+    payload = json.loads(ex.payload)
+    if isinstance(payload, dict) and "errorType" in payload:
+        return None
+    reason = "The cause could not be determined because Lambda did not return an error type."
+    return "Lambda.Unknown", f"{reason} Returned payload: {ex.payload}"
+
+
+def _failed_function(original: Callable[..., Any]) -> Callable[..., Any]:
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        failure = original(self, env, ex)
+        named = lambda_error(ex) if isinstance(ex, ClientError) else _unknown_lambda_error(ex)
+        if named is not None:
+            error, cause = named
+            failure.error_name = ErrorName(error)
+            (details,) = failure.event_details.values()
+            details |= {"error": error, "cause": cause}
+        return failure
+
+    return from_error
 
 
 def _called_by_class(service: str, prefix: str, base: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -86,6 +128,20 @@ def _checking_table_name(original: Callable[..., None]) -> Callable[..., None]:
     return evaluate
 
 
+def _named_head_errors(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The answer to a HEAD request has no body and so no error code; the SDK knows what was not found all the same."""
+
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        failure = original(self, env, ex)
+        action = (self.resource.api_name, self.resource.api_action.lower())
+        if isinstance(ex, ClientError) and ex.response["Error"]["Code"] == "404" and action in _HEAD_ERRORS:
+            failure.error_name = ErrorName(_HEAD_ERRORS[action])
+            failure.event_details["taskFailedEventDetails"]["error"] = _HEAD_ERRORS[action]
+        return failure
+
+    return from_error
+
+
 def _with_host_id(original: Callable[..., Any]) -> Callable[..., Any]:
     """Every answer of S3 has a second id, which moto does not send."""
 
@@ -99,6 +155,16 @@ def _with_host_id(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 REPLACEMENTS: list[Replacement] = [
+    Replacement(
+        target=f"{_LAMBDA}:StateTaskLambda._from_error",
+        build=_failed_function,
+        why="a function that cannot be called is an error called Exception, which no Retry of a real machine names",
+    ),
+    Replacement(
+        target=f"{_SERVICES}.state_task_service_lambda:StateTaskServiceLambda._from_error",
+        build=_failed_function,
+        why="errors are called by their code; a failure without a type is called Exception",
+    ),
     Replacement(
         target=f"{_SERVICES}.state_task_service_dynamodb:StateTaskServiceDynamoDB._error_cause_from_client_error",
         build=lambda _: staticmethod(dynamodb_error),
@@ -129,5 +195,10 @@ REPLACEMENTS: list[Replacement] = [
         target=f"{_SERVICES}.state_task_service_aws_sdk:StateTaskServiceAwsSdk._from_error",
         build=_with_host_id,
         why="causes of S3's errors lack the extended request id",
+    ),
+    Replacement(
+        target=f"{_SERVICES}.state_task_service_aws_sdk:StateTaskServiceAwsSdk._from_error",
+        build=_named_head_errors,
+        why="an object that is not there is S3.S3Exception to headObject",
     ),
 ]

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local_cloud.stepfunctions import expressions, task_resources
+from local_cloud.stepfunctions import choice_rules, expressions, quantities, task_resources
 from local_cloud.stepfunctions.diagnostics import SCHEMA, Diagnostic
 
 _JSONATA = "JSONata"
+_LONGEST_NAME = 80
 _ANY_STATE = {"Type", "Comment", "QueryLanguage"}
 _INPUT_OUTPUT = {"InputPath", "OutputPath"}
 _RESULT = {"ResultPath", "ResultSelector", "Parameters", *_INPUT_OUTPUT}
@@ -70,7 +71,11 @@ def check(state: Mapping[str, Any], where: str, language: str) -> Iterator[Diagn
         if field not in allowed_fields:
             yield Diagnostic(SCHEMA, "Field is not supported", f"{where}/{field}")
     yield from _presence(state, kind, where)
-    yield from _failure_handlers(state, where)
+    yield from _numbers(state, where)
+    yield from _variables(state.get("Assign"), where, own)
+    yield from _failure_handlers(state, where, own)
+    if kind == "Choice":
+        yield from choice_rules.check(state.get("Choices"), f"{where}/Choices", own)
     yield from expressions.check(state, where, own)
     if kind == "Task":
         yield from task_resources.check(state, where, own)
@@ -90,21 +95,23 @@ def _presence(state: Mapping[str, Any], kind: str, where: str) -> Iterator[Diagn
         given = [field for field in group if field in state and state[field] is not False]
         if len(given) > 1:
             yield Diagnostic(SCHEMA, f"State must not have more than one of: [{', '.join(given)}]", where)
-    if kind == "Choice":
-        yield from _rules(state, where)
 
 
-def _rules(state: Mapping[str, Any], where: str) -> Iterator[Diagnostic]:
-    rules = state.get("Choices")
-    if not isinstance(rules, list) or not rules:
-        yield Diagnostic(SCHEMA, "Choices must be an array with at least one rule", f"{where}/Choices")
-        return
-    for index, rule in enumerate(rules):
-        if not isinstance(rule, dict) or "Next" not in rule:
-            yield Diagnostic(SCHEMA, "These fields are required: [Next]", f"{where}/Choices[{index}]")
+def _numbers(state: Mapping[str, Any], where: str) -> Iterator[Diagnostic]:
+    for field in (quantities.TIMEOUT, quantities.HEARTBEAT, quantities.SECONDS, quantities.TOLERATED_PERCENTAGE):
+        value: Any = state.get(field.name)
+        if field.takes_type_of(value) and not field.has_in_range(value):
+            yield Diagnostic(SCHEMA, f"Value must be {field.range_text}", f"{where}/{field.name}")
 
 
-def _failure_handlers(state: Mapping[str, Any], where: str) -> Iterator[Diagnostic]:
+def _variables(assigned: Any, where: str, language: str) -> Iterator[Diagnostic]:
+    for key in assigned if isinstance(assigned, dict) else ():
+        name = key if language == _JSONATA else key.removesuffix(".$")
+        if not name.isidentifier() or len(name) > _LONGEST_NAME or name == "states":
+            yield Diagnostic(SCHEMA, f"'{name}' is not a valid variable name", f"{where}/Assign")
+
+
+def _failure_handlers(state: Mapping[str, Any], where: str, language: str) -> Iterator[Diagnostic]:
     for field in ("Retry", "Catch"):
         handlers = state.get(field, [])
         if not isinstance(handlers, list):
@@ -113,6 +120,10 @@ def _failure_handlers(state: Mapping[str, Any], where: str) -> Iterator[Diagnost
         for index, handler in enumerate(handlers):
             place = f"{where}/{field}[{index}]"
             yield from _handler(handler, field, place, index == len(handlers) - 1)
+            if isinstance(handler, dict):
+                yield from _variables(handler.get("Assign"), place, language)
+                if language != _JSONATA and "Output" in handler:
+                    yield Diagnostic(SCHEMA, "Field is not supported", f"{place}/Output")
 
 
 def _handler(handler: Any, field: str, place: str, is_last: bool) -> Iterator[Diagnostic]:

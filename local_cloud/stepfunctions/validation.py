@@ -17,8 +17,10 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from local_cloud.stepfunctions import state_fields
 from local_cloud.stepfunctions.diagnostics import SCHEMA, Diagnostic
 from local_cloud.stepfunctions.limits import DEFINITION_BYTES
+from local_cloud.stepfunctions.quantities import TIMEOUT
 
 _TERMINAL_TYPES = {"Succeed", "Fail"}
+_LONGEST_NAME = 80
 _TARGET = "MISSING_TRANSITION_TARGET"
 
 
@@ -65,6 +67,8 @@ def _machine(machine: Mapping[str, Any], place: str, language: str) -> Iterator[
     if missing:
         yield Diagnostic(SCHEMA, f"These fields are required: [{', '.join(missing)}]", place or "/")
         return
+    if machine.get("TimeoutSeconds") == 0:
+        yield Diagnostic(SCHEMA, f"Value must be {TIMEOUT.range_text}", f"{place}/TimeoutSeconds")
     states = machine["States"]
     if not isinstance(states, dict) or not states:
         yield Diagnostic(SCHEMA, "States must be an object with at least one state", f"{place}/States")
@@ -77,6 +81,8 @@ def _machine(machine: Mapping[str, Any], place: str, language: str) -> Iterator[
         if not isinstance(state, dict):
             yield Diagnostic(SCHEMA, "A state must be an object", where)
             continue
+        if len(name) > _LONGEST_NAME:
+            yield Diagnostic(SCHEMA, f"A state's name can have up to {_LONGEST_NAME} characters", where)
         yield from state_fields.check(state, where, own)
         yield from _within(state, where, state.get("QueryLanguage", own))
     yield from _transitions(machine["StartAt"], states, place)

@@ -57,6 +57,9 @@ def _evaluate_with_timeout(self: Any, env: Any) -> None:
     resuming.raise_recorded_failure(env)
     self.timeout.eval(env=env)
     timeout_s: int = env.stack.pop()
+    if self.heartbeat is not None:
+        self.heartbeat.eval(env=env)
+        env.stack.pop()
     task_tokens.issue(self, env)
     frame = env.open_frame()
     frame.states.reset(input_value=env.states.get_input())

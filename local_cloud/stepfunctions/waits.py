@@ -11,9 +11,7 @@ from typing import Any
 from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
 
 from local_cloud.replacements import Replacement
-from local_cloud.stepfunctions import failures, jsonata, timestamps, waiting
-
-_LONGEST_S = 99_999_999
+from local_cloud.stepfunctions import failures, timestamps, waiting
 
 
 def _wait_interval(self: Any, env: Any, wait_seconds: float) -> None:  # noqa: ARG001  moto's signature
@@ -56,20 +54,6 @@ def _timestamp_path_seconds(self: Any, env: Any) -> float:
     )
 
 
-def _jsonata_seconds(self: Any, env: Any) -> int:
-    self.string_jsonata.eval(env=env)
-    seconds = env.stack.pop()
-    if isinstance(seconds, bool) or not isinstance(seconds, int):
-        expression = self.string_jsonata.literal_value
-        wanted = "number" if not isinstance(seconds, int | float) or isinstance(seconds, bool) else "integer"
-        raise failures.evaluation_error(env, jsonata.wrong_type(expression, "Seconds", wanted, seconds), "Seconds")
-    if not 0 <= seconds <= _LONGEST_S:
-        raise failures.evaluation_error(
-            env, f"The Seconds field must be between 0 and {_LONGEST_S} but was {seconds}", "Seconds"
-        )
-    return seconds
-
-
 _FUNCTIONS = "moto.stepfunctions.parser.asl.component.state.wait.wait_function"
 
 REPLACEMENTS: list[Replacement] = [
@@ -92,10 +76,5 @@ REPLACEMENTS: list[Replacement] = [
         target=f"{_FUNCTIONS}.timestamp:TimestampPath._get_wait_seconds",
         build=lambda _: _timestamp_path_seconds,
         why="compares UTC with local time",
-    ),
-    Replacement(
-        target=f"{_FUNCTIONS}.seconds:SecondsJSONata._get_wait_seconds",
-        build=lambda _: _jsonata_seconds,
-        why="takes any value that Python can make an integer of",
     ),
 ]

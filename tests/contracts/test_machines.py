@@ -104,13 +104,12 @@ def test_a_job_may_touch_its_teams_leases_and_nothing_else_of_the_table() -> Non
     assert not re.fullmatch(names.TEAM_PATTERN, "two-words")
 
 
-def test_a_job_may_list_its_teams_prefix_and_nothing_else_of_each_bucket() -> None:
-    """To tell a shard that is missing from one that it may not read, and to see whether its run is finished."""
+def test_a_job_may_list_its_teams_runs_and_nothing_else() -> None:
+    """To see whether its run is finished. Its shards are named in its spec."""
     role = yaml_parse((ROOT / "stacks/team.yaml").read_text())["Resources"]["JobRole"]["Properties"]
     (policy,) = role["Policies"]
     listing = [one for one in policy["PolicyDocument"]["Statement"] if one["Action"] == "s3:ListBucket"]
     assert {one["Resource"]["Fn::Sub"].rpartition(":")[2]: one["Condition"] for one in listing} == {
-        "${DataBucketName}": {"StringLike": {"s3:prefix": {"Fn::Sub": "datasets/${TeamName}/*"}}},
         "${ArtifactBucketName}": {"StringLike": {"s3:prefix": {"Fn::Sub": "runs/${TeamName}/*"}}},
     }
 

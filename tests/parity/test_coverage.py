@@ -18,6 +18,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
+from cli.check.quotas import account
+from cli.check.quotas.account import QuotasUnreadableError
+from cli.check.quotas.account_needs import Need
 from local_cloud.aws_clients import service_model
 from local_cloud.coverage import SERVICES, SIGNING_NAMES, refusal
 from local_cloud.coverage.page import refused
@@ -138,3 +141,11 @@ def test_partial_verdicts_say_what_differs() -> None:
     assert refusal("states", "StartSyncExecution") == "use a STANDARD state machine"
     assert refusal("states", "StartExecution") is None
     assert refusal("states", "Nothing") == refusal("nowhere", "StartExecution") == ""
+
+
+def test_service_quotas_are_not_made_up(asked: Client) -> None:
+    """`turbine check --account` fails here by name."""
+    need = Need("ec2", "L-417A185B", "Running On-Demand P instances", 96, "")
+    with pytest.raises(QuotasUnreadableError, match="GetServiceQuota is not emulated") as raised:
+        account.answers([need], lambda _: asked("service-quotas"))
+    assert (raised.value.code, raised.value.status) == ("UnknownOperationException", 501)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import base64
-import io
+import importlib.metadata
 import json
 import time
 import uuid
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from tests.unit.local_cloud.lambda_runtime.built_archives import FOREIGN, distribution, zipped
 
 Client = Callable[..., Any]
 Wait = Callable[..., Any]
@@ -55,14 +56,6 @@ def handler(event, context):
 '''
 
 
-def zipped(**files: str) -> bytes:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as bundle:
-        for name, text in files.items():
-            bundle.writestr(name.replace("__", "/") + ".py", text)
-    return archive.getvalue()
-
-
 @pytest.fixture(scope="module")
 def role(client: Client) -> str:
     name = f"role-{uuid.uuid4().hex[:8]}"
@@ -73,7 +66,7 @@ def role(client: Client) -> str:
 def layer(client: Client) -> str:
     return str(
         client("lambda").publish_layer_version(
-            LayerName="shared", Content={"ZipFile": zipped(python__shared="ANSWER = 42")}
+            LayerName="shared", Content={"ZipFile": zipped({"python/shared.py": "ANSWER = 42"})}
         )["LayerVersionArn"]
     )
 
@@ -86,7 +79,7 @@ def function(client: Client, role: str, layer: str) -> str:
         Runtime="python3.13",
         Handler="app.handler",
         Role=role,
-        Code={"ZipFile": zipped(app=HANDLER)},
+        Code={"ZipFile": zipped({"app.py": HANDLER})},
         Layers=[layer],
         Timeout=2,
         MemorySize=256,
@@ -124,6 +117,28 @@ def test_a_function_sees_its_layer_its_variables_and_nothing_of_this_checkout(
     for module in ("local_cloud", "turbine", "cli"):
         answer, error = invoke(client, function, do="import", module=module)
         assert (error, answer["errorType"]) == ("Unhandled", "ModuleNotFoundError")
+
+
+def test_an_archive_for_another_machine_runs_with_what_it_brought_and_no_more(client: Client, role: str) -> None:
+    handler = (
+        "import yaml\n\ndef handler(event, _):\n    __import__(event['module'])\n    return yaml.safe_load('a: 1')\n"
+    )
+    theirs = {"yaml/__init__.py": "raise ImportError('for another machine')"}
+    for version, name in ((importlib.metadata.version("pyyaml"), "built"), ("0.1", "other")):
+        archive = zipped({"app.py": handler}, distribution("pyyaml", version, theirs, FOREIGN))
+        client("lambda").create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Handler="app.handler",
+            Role=role,
+            Code={"ZipFile": archive},
+            Timeout=60,
+        )
+    assert invoke(client, "built", module="jmespath") == ({"a": 1}, None)
+    answer, _ = invoke(client, "built", module="moto")
+    assert answer["errorType"] == "ModuleNotFoundError"
+    with pytest.raises(ClientError, match=r"InvalidZipFileException.*other: .*pyyaml 0\.1 for another machine"):
+        invoke(client, "other", module="jmespath")
 
 
 def test_an_error_keeps_its_class_name_message_and_trace(client: Client, function: str) -> None:
@@ -182,7 +197,7 @@ def test_a_function_that_asks_for_json_gets_json_lines_in_its_own_log_group(clie
 
 def test_a_warm_environment_keeps_its_globals_and_new_code_gets_a_new_one(client: Client, function: str) -> None:
     assert [invoke(client, function)[0]["calls"] for _ in range(3)] == [1, 2, 3]
-    client("lambda").update_function_code(FunctionName=function, ZipFile=zipped(app=HANDLER + "\n# changed"))
+    client("lambda").update_function_code(FunctionName=function, ZipFile=zipped({"app.py": HANDLER + "\n# changed"}))
     assert invoke(client, function)[0]["calls"] == 1
 
 
@@ -225,7 +240,7 @@ def test_a_handler_that_cannot_be_imported_says_why(client: Client, role: str) -
         Runtime="python3.12",
         Handler="app.handler",
         Role=role,
-        Code={"ZipFile": zipped(app="import not_there")},
+        Code={"ZipFile": zipped({"app.py": "import not_there"})},
     )
     answer, error = invoke(client, name)
     assert (error, answer["errorType"]) == ("Unhandled", "Runtime.ImportModuleError")
@@ -236,7 +251,7 @@ def test_a_handler_that_cannot_be_imported_says_why(client: Client, role: str) -
 def test_what_cannot_run_is_refused(client: Client, role: str, asked: dict[str, str]) -> None:
     with pytest.raises(ClientError, match="not emulated"):
         client("lambda").create_function(
-            FunctionName="refused", Handler="app.handler", Role=role, Code={"ZipFile": zipped(app="")}, **asked
+            FunctionName="refused", Handler="app.handler", Role=role, Code={"ZipFile": zipped({"app.py": ""})}, **asked
         )
 
 

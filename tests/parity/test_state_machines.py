@@ -309,6 +309,29 @@ def test_one_name_is_one_execution(create: Callable[..., str], states: Any, wait
         states.start_execution(stateMachineArn=arn, name="same", input='{"a": 1}')
 
 
+def test_an_execution_keeps_the_definition_that_it_started_with(
+    create: Callable[..., str], states: Any, wait_until: Callable[..., Any]
+) -> None:
+    machine_arn = create(machine(Waiting=LONG_WAIT))
+    running = states.start_execution(stateMachineArn=machine_arn)["executionArn"]
+    states.update_state_machine(stateMachineArn=machine_arn, definition=json.dumps(machine(Failing=FAIL)))
+    failed = states.start_execution(stateMachineArn=machine_arn)["executionArn"]
+    wait_until(lambda: states.describe_execution(executionArn=failed)["status"] == "FAILED")
+    states.update_state_machine(stateMachineArn=machine_arn, definition=json.dumps(machine(Passing=PASS)))
+
+    def definition(arn: str) -> Any:
+        return json.loads(states.describe_state_machine_for_execution(executionArn=arn)["definition"])
+
+    assert [definition(running), definition(failed)] == [machine(Waiting=LONG_WAIT), machine(Failing=FAIL)]
+    assert states.describe_execution(executionArn=running)["status"] == "RUNNING"
+    states.redrive_execution(executionArn=failed)
+    redriven = wait_until(
+        lambda: (one := states.describe_execution(executionArn=failed))["status"] != "RUNNING" and one
+    )
+    assert (redriven["status"], redriven["error"]) == ("FAILED", "Broken")
+    states.stop_execution(executionArn=running)
+
+
 def test_refused_definitions_leave_nothing_behind_for_others(create: Callable[..., str]) -> None:
     good = {"QueryLanguage": "JSONata", **machine(A={**PASS, "Output": "{% 1 %}"})}
     nested = machine(M={"Type": "Map", "ItemProcessor": machine(I={**PASS, "QueryLanguage": "JSONata"}), "End": True})

@@ -177,6 +177,33 @@ def test_conditions_bind(role: Any, as_role: Any, bucket: str) -> None:
     denied(lambda: metrics.put_metric_data(Namespace="Yours", MetricData=[{"MetricName": "m", "Value": 1}]))
 
 
+def test_tags_of_roles_and_users_fill_a_policy(
+    strict: dict[str, Any], root: Client, role: Any, as_role: Any, bucket: str
+) -> None:
+    statement = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/${{aws:PrincipalTag/team}}/*")
+    arn = role(statement)
+    untagged = as_role(arn, "s3")
+    denied(lambda: untagged.get_object(Bucket=bucket, Key="open/a"))
+    root("iam").tag_role(RoleName=arn.rpartition("/")[2], Tags=[{"Key": "team", "Value": "open"}])
+    assert untagged.get_object(Bucket=bucket, Key="open/a")["Body"].read() == b"x"
+    denied(lambda: untagged.get_object(Bucket=bucket, Key="closed/a"))
+
+    user = f"user-{uuid.uuid4().hex[:8]}"
+    root("iam").create_user(UserName=user, Tags=[{"Key": "team", "Value": "closed"}])
+    root("iam").put_user_policy(UserName=user, PolicyName="own", PolicyDocument=policy(statement))
+    keys = root("iam").create_access_key(UserName=user)["AccessKey"]
+    create: Any = boto3.session.Session().client
+    s3 = create(
+        "s3",
+        region_name=strict["region"],
+        endpoint_url=strict["endpoint"],
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+    )
+    assert s3.get_object(Bucket=bucket, Key="closed/a")["Body"].read() == b"x"
+    denied(lambda: s3.get_object(Bucket=bucket, Key="open/a"))
+
+
 def test_leading_keys_bind_an_item(root: Client, role: Any, as_role: Any) -> None:
     name = f"t-{uuid.uuid4().hex[:6]}"
     root("dynamodb").create_table(
@@ -189,12 +216,20 @@ def test_leading_keys_bind_an_item(root: Client, role: Any, as_role: Any) -> Non
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["MINE#*"]},
         "Null": {"dynamodb:LeadingKeys": "false"},
     }
-    arn = role(allow("dynamodb:PutItem", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{name}", **bound))
+    both = ["dynamodb:PutItem", "dynamodb:Query"]
+    arn = role(allow(both, f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{name}", **bound))
     table = as_role(arn, "dynamodb")
     table.put_item(TableName=name, Item={"pk": {"S": "MINE#1"}})
     denied(lambda: table.put_item(TableName=name, Item={"pk": {"S": "YOURS#1"}}))
     put = {"Put": {"TableName": name, "Item": {"pk": {"S": "YOURS#1"}}}}
     denied(lambda: table.transact_write_items(TransactItems=[put]))
+
+    def query(partition: str) -> Any:
+        value = {":pk": {"S": partition}}
+        return table.query(TableName=name, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=value)
+
+    assert query("MINE#1")["Count"] == 1
+    denied(lambda: query("YOURS#1"))
 
 
 def test_a_denial_wins_wherever_it_stands(root: Client, role: Any, as_role: Any) -> None:
@@ -367,6 +402,25 @@ def test_what_was_allowed_and_denied_is_in_the_ledger(
     arn = role(allow("s3:GetObject", f"arn:aws:s3:::{bucket}/open/*") | {"Sid": "Open"})
     as_role(arn, "s3").get_object(Bucket=bucket, Key="open/a")
     denied(lambda: as_role(arn, "s3").get_object(Bucket=bucket, Key="closed/a"))
+    assert [(line["sid"], line["denied"] is None) for line in ledger(strict, arn)] == [("Open", True), (None, False)]
+
+
+def test_the_ledger_tells_what_would_have_been_denied_without_the_statement(
+    strict: dict[str, Any], role: Any, as_role: Any, bucket: str
+) -> None:
+    arn = role(
+        allow("s3:GetObject", f"arn:aws:s3:::{bucket}/open/*") | {"Sid": "Open"},
+        allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*") | {"Sid": "All"},
+    )
+    told = []
+    for key in ("open/a", "closed/a", "open/a"):
+        as_role(arn, "s3").get_object(Bucket=bucket, Key=key)
+        told.append([(line["sid"], line["needed"]) for line in ledger(strict, arn)])
+    # Both allow the first; only one allows the second. What is known is not noted again.
+    assert told == [[("Open", False)], [("Open", False), ("All", True)], [("Open", False), ("All", True)]]
+
+
+def ledger(strict: dict[str, Any], role_arn: str) -> list[dict[str, Any]]:
+    """What a role was allowed and denied so far."""
     lines = [json.loads(line) for line in Path(strict["state_dir"], "access.jsonl").read_text().splitlines()]
-    own = [line for line in lines if line["who"] == arn]
-    assert [(line["sid"], line["denied"] is None) for line in own] == [("Open", True), (None, False)]
+    return [line for line in lines if line["who"] == role_arn]

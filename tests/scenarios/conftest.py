@@ -16,11 +16,14 @@ from typing import Any
 
 import pytest
 
+from cli.check.iam import usage
+from tests.scenarios.accesses import Accesses
 from tests.scenarios.live_cloud import LiveCloud
 
 ROOT = Path(__file__).parents[2]
 STRICTNESS = {"TURBINE_LOCAL_STRICT": os.environ.get("TURBINE_TEST_STRICT", "1")}
 """All scenarios run with IAM deciding what roles may do; `TURBINE_TEST_STRICT=0` leaves it out."""
+WITNESSES = ROOT / "build/iam/witnesses.json"
 NEEDED = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
 
 
@@ -28,14 +31,14 @@ NEEDED = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS
 class KeptDemo:
     """What `turbine demo --json --keep` printed, and the cloud it left running.
 
-    `asked`: what was allowed and denied until then, of strict mode's ledger.
+    `asked`: what roles were allowed and denied until then. `accesses`: the same, growing.
     """
 
     cloud: LiveCloud
     printed: dict[str, Any]
     report: Path
-    state_dir: Path
     asked: list[dict[str, Any]]
+    accesses: Accesses
 
     def runs(self, **wanted: Any) -> list[dict[str, Any]]:
         """The demo's runs whose fields equal `wanted`."""
@@ -62,12 +65,6 @@ def turbine(
     )
 
 
-def ledger(state_dir: Path) -> list[dict[str, Any]]:
-    """What strict mode was asked for in a state directory so far; nothing outside of strict mode."""
-    path = state_dir / "access.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDemo]:
     if "PYTEST_XDIST_WORKER" in os.environ:  # two workers with a demo each would fill the machine and share nothing
@@ -87,9 +84,25 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDemo]:
         )
         environment = {name: value.strip("'\"") for name, value in environment.items()}
         assert environment.keys() >= set(NEEDED)
-        yield KeptDemo(LiveCloud(environment), json.loads(done.stdout), report, state_dir, ledger(state_dir))
+        accesses = Accesses(state_dir / usage.LEDGER, usage.granted(ROOT))
+        asked = accesses.news("the demo")
+        yield KeptDemo(LiveCloud(environment), json.loads(done.stdout), report, asked, accesses)
+        accesses.write(WITNESSES)
     finally:
         turbine("local", "down", "--state-dir", str(state_dir))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_denied(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test in which a role is denied something fails, unless it says by `denials_expected` that it is about that."""
+    if "demo" not in request.fixturenames:
+        yield
+        return
+    demo: KeptDemo = request.getfixturevalue("demo")
+    yield
+    came = demo.accesses.news(request.node.nodeid.rpartition("/")[2])
+    if request.node.get_closest_marker("denials_expected") is None:
+        assert demo.accesses.denials(came) == []
 
 
 @pytest.fixture(scope="session")

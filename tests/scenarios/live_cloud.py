@@ -87,9 +87,11 @@ class LiveCloud:
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     # ---- the table ----
-    def item(self, pk: str, sk: str) -> Item | None:
+    def item(self, pk: str, sk: str, table: str | None = None) -> Item | None:
+        """An item of the training table, or of another."""
+        key = {"pk": {"S": pk}, "sk": {"S": sk}}
         answer = self.client("dynamodb").get_item(
-            TableName=self.outputs["TableName"], Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
+            TableName=table or self.outputs["TableName"], Key=key, ConsistentRead=True
         )
         return _plain(answer["Item"]) if "Item" in answer else None
 
@@ -141,16 +143,48 @@ class LiveCloud:
             if "stateEnteredEventDetails" in event
         ]
 
+    def started_by(self, machine_output: str, version_id: str) -> dict[str, Any]:
+        """The execution that the event of an object's version started."""
+        stepfunctions, machine = self.client("stepfunctions"), self.outputs[machine_output]
+
+        def look() -> dict[str, Any] | None:
+            for one in stepfunctions.list_executions(stateMachineArn=machine)["executions"]:
+                execution = dict(stepfunctions.describe_execution(executionArn=one["executionArn"]))
+                event = json.loads(execution["input"])
+                if event.get("detail", {}).get("object", {}).get("version-id") == version_id:
+                    return execution
+            return None
+
+        return wait_for(look, f"the execution for version {version_id}")
+
     # ---- functions ----
     def invoke(self, logical_id: str, payload: dict[str, Any]) -> tuple[Any, bool]:
         """A function's reply, and whether it is an error."""
-        resource = self.client("cloudformation").describe_stack_resource(
-            StackName=self.stack, LogicalResourceId=logical_id
-        )["StackResourceDetail"]
         answer = self.client("lambda").invoke(
-            FunctionName=resource["PhysicalResourceId"], Payload=json.dumps(payload).encode()
+            FunctionName=self.resource(logical_id), Payload=json.dumps(payload).encode()
         )
         return json.loads(answer["Payload"].read()), "FunctionError" in answer
+
+    def resource(self, logical_id: str, nested: str | None = None) -> str:
+        """The physical id of a resource of the stack, or of a stack that is nested in it."""
+        stack = self.stack if nested is None else self.resource(nested)
+        detail = self.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+        return str(detail["StackResourceDetail"]["PhysicalResourceId"])
+
+    # ---- dead letters ----
+    def dead_letter(self, queue_url: str, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The message of a queue that is wanted, once it is there; it is taken out."""
+        sqs = self.client("sqs")
+
+        def look() -> dict[str, Any] | None:
+            asked = {"MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"], "VisibilityTimeout": 1}
+            for message in sqs.receive_message(QueueUrl=queue_url, **asked).get("Messages", []):
+                if is_wanted(message):
+                    sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+                    return dict(message)
+            return None
+
+        return wait_for(look, f"a dead letter in {queue_url}")
 
     # ---- events ----
     @contextlib.contextmanager

@@ -73,3 +73,24 @@ def test_the_same_promotion_again_changes_nothing(cloud: LiveCloud, botany: str)
     assert json.loads(again["output"]) == {"status": "promoted", "champion_version": int(champion["champion_version"])}
     assert cloud.item("TEAM#botany", "CHAMPION") == champion
     assert _approved(cloud) == [champion["model_package_arn"]]
+
+
+def test_a_promoted_run_whose_files_are_gone_gets_no_predictions(cloud: LiveCloud) -> None:
+    team = f"gone{uuid.uuid4().hex[:8]}"
+    package = {"model_package_arn": f"arn:aws:sagemaker:::model-package/{team}/1", "model_data_uri": "s3://gone/model"}
+    key = {"pk": {"S": f"RUN#{team}-run"}, "sk": {"S": "PACKAGE"}}
+    item = key | {name: {"S": value} for name, value in package.items()}
+    cloud.client("dynamodb").put_item(TableName=cloud.outputs["TableName"], Item=item)
+    request = {
+        "team": team,
+        "run_id": f"{team}-run",
+        "model_package_arn": package["model_package_arn"],
+        "model_version": 1,
+        "expected_champion_version": 0,
+        "promotion_id": team,
+        "reason": "tested",
+        "actor": "test",
+    }
+    reply, is_error = cloud.invoke("PromoteModelFunction", request)
+    assert not is_error, reply
+    assert (reply["status"], reply["detail"]["inference"]) == ("promoted", None)

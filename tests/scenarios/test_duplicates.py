@@ -15,19 +15,10 @@ from tests.scenarios.training_jobs import jobs_of
 pytestmark = pytest.mark.xdist_group("scenarios")
 
 
-def _event(cloud: LiveCloud, key: str, version_id: str) -> dict[str, object]:
+def _event(cloud: LiveCloud, version_id: str) -> dict[str, object]:
     """The event that S3 sent for this version, read from the execution that it started."""
-
-    def look() -> dict[str, object] | None:
-        stepfunctions = cloud.client("stepfunctions")
-        machine = cloud.outputs["TrainingMachineArn"]
-        for execution in stepfunctions.list_executions(stateMachineArn=machine)["executions"]:
-            event = json.loads(stepfunctions.describe_execution(executionArn=execution["executionArn"])["input"])
-            if event.get("detail", {}).get("object", {}).get("version-id") == version_id:
-                return dict(event)
-        return None
-
-    return wait_for(look, f"the execution for {key}")
+    event: dict[str, object] = json.loads(cloud.started_by("TrainingMachineArn", version_id)["input"])
+    return event
 
 
 def test_one_manifest_version_delivered_ten_times_at_once_and_again_later_is_one_run(
@@ -35,7 +26,7 @@ def test_one_manifest_version_delivered_ten_times_at_once_and_again_later_is_one
 ) -> None:
     key = f"manifests/winery/ten-{uuid.uuid4().hex[:8]}.json"
     version_id = cloud.put(key, winery(cloud))
-    event = _event(cloud, key, version_id)
+    event = _event(cloud, version_id)
     with ThreadPoolExecutor(10) as pool:
         executions = list(pool.map(lambda _: cloud.start("TrainingMachineArn", event), range(10)))
     assert {cloud.ended(arn)["status"] for arn in executions} == {"SUCCEEDED"}
@@ -52,10 +43,10 @@ def test_one_manifest_version_delivered_ten_times_at_once_and_again_later_is_one
 def test_an_older_version_never_starts_after_a_newer_one(cloud: LiveCloud) -> None:
     key = f"manifests/winery/versions-{uuid.uuid4().hex[:8]}.json"
     first = cloud.put(key, winery(cloud))
-    event = _event(cloud, key, first)
+    event = _event(cloud, first)
     cloud.outcome(run_id_of(cloud, key))
     second = cloud.put(key, winery(cloud, recipe={"name": "tabular_classifier", "hyperparameters": {"epochs": 2}}))
-    _event(cloud, key, second)
+    _event(cloud, second)
     wait_for(
         lambda: len([r for r in cloud.of_kind("run") if key in r["manifest_uri"]]) == 2 or None,
         "the second run",

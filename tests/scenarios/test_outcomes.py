@@ -53,6 +53,14 @@ def test_whatever_state_an_execution_ends_in_its_outcome_is_recorded(cloud: Live
     assert cloud.outcome(run_id)["status"] == ending
 
 
+def test_an_end_whose_event_leaves_the_input_out_has_an_outcome(cloud: LiveCloud) -> None:
+    run_id = f"botany-long-{uuid.uuid4().hex[:12]}"
+    with _waiting_in(cloud, "TrainOnSpot", timeout_s=1):
+        long = {"run_id": run_id, "team": "botany", "attempt": 1, "padding": "x" * 255_000}
+        assert cloud.ended(cloud.start("RunMachineArn", long, run_id))["status"] == "TIMED_OUT"
+    assert cloud.outcome(run_id)["status"] == "TIMED_OUT"
+
+
 @contextlib.contextmanager
 def _slow_promotion(cloud: LiveCloud) -> Iterator[None]:
     """While open, a promotion waits before it begins: it is a run's last step, and over before a test can stop it."""

@@ -16,6 +16,8 @@ from cli.check.documents import Document, Steps
 from cli.check.templates import Substitution
 
 JSONATA, JSONPATH = "JSONata", "JSONPath"
+_RETRIES = 3
+"""Of a retrier that does not say. Source: https://states-language.net/spec.html#errors"""
 SUBSTITUTION = re.compile(r"\$\{([A-Za-z0-9_]+)\}")
 
 
@@ -122,6 +124,11 @@ def listed(body: Mapping[str, Any], key: str) -> Iterator[tuple[int, Mapping[str
     for index, part in enumerate(given if isinstance(given, list) else ()):
         if isinstance(part, dict):
             yield index, part
+
+
+def most_retries(state: State) -> int:
+    """How often a state can be tried again by all of its retriers together."""
+    return sum(int(retrier.get("MaxAttempts", _RETRIES)) for _, retrier in listed(state.body, "Retry"))
 
 
 def is_end(state: State) -> bool:

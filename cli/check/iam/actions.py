@@ -81,7 +81,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 NO_RESOURCE = frozenset(
     {
         *("batch:DescribeJobs", "batch:ListJobs"),
-        *("cloudwatch:GetMetricData", "cloudwatch:PutMetricData"),
+        *("batch:DescribeComputeEnvironments", "batch:DescribeJobDefinitions", "batch:DescribeJobQueues"),
+        *("cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "cloudwatch:PutMetricData"),
         "ecr:GetAuthorizationToken",
         *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
         *("logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies"),

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cli.check.findings import Finding
 from cli.check.iam import actions, grants
-from cli.check.iam.findings import Finding
 from cli.check.iam.grants import Grant
 from cli.check.iam.needs import Need
+from cli.check.iam.rules import finding
 from cli.check.iam.stacks import Stack
 from local_cloud.authorization.conditions import like_arn
 
@@ -29,14 +30,23 @@ def of_role(stack: Stack, role: str, needs: Sequence[Need]) -> Iterator[Finding]
     for need in _distinct(needs):
         if not any(_allows(grant, need) for grant in given):
             what = f"{need.action} on {need.resource} is missing: {need.why}"
-            yield Finding(stack.file, line, role, "missing", what, "grant it")
+            yield finding(stack.file, line, role, "missing", what, "grant it")
     for grant in given:
         yield from _unneeded(stack, grant, needs)
         yield from _wildcards(stack, grant)
     for arn in grants.managed(stack, role):
         if arn not in actions.MANAGED_POLICIES:
             instead = "write what is needed of it, or give the reason in cli/check/iam/actions.py"
-            yield Finding(stack.file, line, role, "managed", f"{arn} grants what nobody derived", instead)
+            yield finding(stack.file, line, role, "managed", f"{arn} grants what nobody derived", instead)
+
+
+def of_people(stack: Stack, policy: str) -> Iterator[Finding]:
+    """What is wrong with the form of a policy for people. What they need no code tells: docs/access.md does."""
+    for grant in grants.of_managed_policy(stack, policy):
+        if not grant.is_allow:
+            what, instead = "Deny, NotAction or NotResource", "say what is allowed, action by action"
+            yield finding(stack.file, grant.line, _where(grant), "form", what, instead)
+        yield from _wildcards(stack, grant)
 
 
 def _allows(grant: Grant, need: Need) -> bool:
@@ -64,32 +74,32 @@ def _unneeded(stack: Stack, grant: Grant, needs: Sequence[Need]) -> Iterator[Fin
     where = _where(grant)
     if not grant.is_allow:
         instead = "say what is allowed, action by action"
-        yield Finding(stack.file, grant.line, where, "form", "Deny, NotAction or NotResource in a role", instead)
+        yield finding(stack.file, grant.line, where, "form", "Deny, NotAction or NotResource in a role", instead)
     elif not own:
-        yield Finding(stack.file, grant.line, where, "unneeded", f"nothing needs {grant.action}", "remove it")
+        yield finding(stack.file, grant.line, where, "unneeded", f"nothing needs {grant.action}", "remove it")
     elif not any(like_arn(need.resource, grant.resource) for need in own):
         wanted = sorted({need.resource for need in own})
         what = f"{grant.action} on {grant.resource} is more than is needed"
-        yield Finding(stack.file, grant.line, where, "too wide", what, f"grant it on {', '.join(wanted)}")
+        yield finding(stack.file, grant.line, where, "too wide", what, f"grant it on {', '.join(wanted)}")
     elif not any(_allows(grant, need) for need in own):
         told = [str(dict(need.condition)) for need in own if need.condition] or ["nothing"]
         what = f"{grant.action} on {grant.resource} is not bound as it should be"
-        yield Finding(stack.file, grant.line, where, "condition", what, f"bind it to {told[0]}")
+        yield finding(stack.file, grant.line, where, "condition", what, f"bind it to {told[0]}")
 
 
 def _wildcards(stack: Stack, grant: Grant) -> Iterator[Finding]:
     where = _where(grant)
     if "*" in grant.action or "?" in grant.action:
-        yield Finding(stack.file, grant.line, where, "wildcard", f"the action {grant.action}", "name the actions")
+        yield finding(stack.file, grant.line, where, "wildcard", f"the action {grant.action}", "name the actions")
     if grant.action == "iam:PassRole" and ("*" in grant.resource or not _passed_to(grant)):
         what = f"iam:PassRole on {grant.resource}, to {_passed_to(grant) or 'any service'}"
-        yield Finding(stack.file, grant.line, where, "PassRole", what, "name the role and iam:PassedToService")
+        yield finding(stack.file, grant.line, where, "PassRole", what, "name the role and iam:PassedToService")
     if grant.resource == "*" and grant.action not in actions.NO_RESOURCE:
         what = f"{grant.action} on *, though the action knows resources"
-        yield Finding(stack.file, grant.line, where, "wildcard", what, "name the resource")
+        yield finding(stack.file, grant.line, where, "wildcard", what, "name the resource")
     if (grant.resource == "*" or _KINDS.fullmatch(grant.resource)) and not grant.has_reason:
         what = f"{grant.action} on {grant.resource} without the reason beside it"
-        yield Finding(stack.file, grant.line, where, "reason", what, "say why in a comment at the statement")
+        yield finding(stack.file, grant.line, where, "reason", what, "say why in a comment at the statement")
 
 
 def _passed_to(grant: Grant) -> str:
@@ -104,7 +114,7 @@ def trusts(stack: Stack, role: str) -> Iterator[Finding]:
             if service not in _NO_ACCOUNT and not _is_own(statement):
                 what = f"{service} may take the role on for anybody's resources"
                 instead = "bind the trust to aws:SourceAccount or aws:SourceArn"
-                yield Finding(stack.file, line, role, "trust", what, instead)
+                yield finding(stack.file, line, role, "trust", what, instead)
 
 
 _POLICIES = {
@@ -124,13 +134,13 @@ def resource_policies(stack: Stack) -> Iterator[Finding]:
             if allows and (_services(statement) or statement.get("Principal") == "*") and not _is_own(statement):
                 what = f"the statement {statement.get('Sid', '')} lets in whoever sends through {_services(statement)}"
                 instead = "bind it to aws:SourceAccount or aws:SourceArn"
-                yield Finding(stack.file, grants.line_of(stack, name), name, "resource policy", what, instead)
+                yield finding(stack.file, grants.line_of(stack, name), name, "resource policy", what, instead)
     for name in stack.of_type("AWS::Lambda::Permission"):
         given = stack.properties(name)
         if not given.get("SourceArn") and not given.get("SourceAccount"):
             what = f"{given.get('Principal')} may invoke {given.get('FunctionName')} for anybody"
             line = grants.line_of(stack, name)
-            yield Finding(stack.file, line, name, "resource policy", what, "give its SourceArn")
+            yield finding(stack.file, line, name, "resource policy", what, "give its SourceArn")
 
 
 def _statements(document: Any) -> Iterable[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the templates give each role: one grant for each action on each resource, and where that stands."""
+"""What the templates give each role and each person: a grant for each action on each resource, and where it stands."""
 
 from __future__ import annotations
 
@@ -27,21 +27,30 @@ class Grant:
 def of_role(stack: Stack, role: str) -> Iterator[Grant]:
     """Every grant of a role's inline policies."""
     for policy in stack.properties(role).get("Policies") or []:
-        for statement in _listed(policy["PolicyDocument"]["Statement"]):
-            sid = str(statement.get("Sid", ""))
-            line, has_reason = _place(stack, role, sid)
-            for action in _listed(statement.get("Action") or statement.get("NotAction")):
-                for resource in _listed(statement.get("Resource") or statement.get("NotResource")):
-                    yield Grant(
-                        role,
-                        sid,
-                        str(action),
-                        str(resource),
-                        statement.get("Condition") or {},
-                        line,
-                        has_reason,
-                        statement["Effect"] == "Allow" and "Action" in statement and "Resource" in statement,
-                    )
+        yield from _of_document(stack, role, policy["PolicyDocument"])
+
+
+def of_managed_policy(stack: Stack, name: str) -> Iterator[Grant]:
+    """Every grant of a managed policy of the stack's own; its name stands for the role's."""
+    yield from _of_document(stack, name, stack.properties(name)["PolicyDocument"])
+
+
+def _of_document(stack: Stack, owner: str, document: Mapping[str, Any]) -> Iterator[Grant]:
+    for statement in _listed(document["Statement"]):
+        sid = str(statement.get("Sid", ""))
+        line, has_reason = _place(stack, owner, sid)
+        for action in _listed(statement.get("Action") or statement.get("NotAction")):
+            for resource in _listed(statement.get("Resource") or statement.get("NotResource")):
+                yield Grant(
+                    owner,
+                    sid,
+                    str(action),
+                    str(resource),
+                    statement.get("Condition") or {},
+                    line,
+                    has_reason,
+                    statement["Effect"] == "Allow" and "Action" in statement and "Resource" in statement,
+                )
 
 
 def managed(stack: Stack, role: str) -> list[str]:

@@ -27,6 +27,7 @@ class Deployment:
     template: Mapping[str, Any]
     parameters: Mapping[str, Any]
     nested: dict[str, Deployment] = field(default_factory=dict)
+    region: str = REGION
 
     def resolved(self, value: Any) -> Any:
         """A value without intrinsics. Raises: UnknownReferenceError."""
@@ -48,7 +49,7 @@ class Deployment:
     def ref(self, name: str) -> Any:
         pseudo = {
             "AWS::AccountId": ACCOUNT,
-            "AWS::Region": REGION,
+            "AWS::Region": self.region,
             "AWS::Partition": PARTITION,
             "AWS::StackName": self.stack,
             "AWS::URLSuffix": "amazonaws.com",
@@ -76,7 +77,7 @@ class Deployment:
         template = _VALUES.get((resource["Type"], attribute))
         if template is None:
             return name if attribute == "Ref" else f"({logical_id}.{attribute})"
-        return template.format(name=name, region=REGION, account=ACCOUNT)
+        return template.format(name=name, region=self.region, account=ACCOUNT)
 
     def name(self, logical_id: str) -> str:
         """A resource's name: the one that the template gives it, else its logical id."""
@@ -152,4 +153,5 @@ _NAMES = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::Batch::JobDefinition": "JobDefinitionName",
     "AWS::Scheduler::Schedule": "Name",
+    "AWS::SQS::Queue": "QueueName",
 }

@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
+from cli.check.findings import Finding
 from cli.check.iam import actions, places
-from cli.check.iam.findings import Finding
 from cli.check.iam.intrinsics import ACCOUNT, REGION
+from cli.check.iam.rules import finding
 from cli.check.iam.stacks import Stack
 
 _SUBSTITUTION = re.compile(r"\$\{(\w+)\}")
@@ -81,7 +82,7 @@ def _add_task(machine: Machine, file: str, text: str, name: str, state: Mapping[
         line = next((number for number, one in enumerate(lines, 1) if one.strip() == f"{name}:"), 1)
         what = f"nobody knows what a Task on {operation} needs"
         instead = "teach cli/check/iam/machine_tasks.py the integration"
-        machine.findings.append(Finding(file, line, name, "integration", what, instead))
+        machine.findings.append(finding(file, line, name, "integration", what, instead))
     if is_sync:
         found += _companions(operation, arguments)
     machine.tasks += [Task(action, resource, f"the state {name}") for action, resource in found]

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cli.check.findings import Finding
 from cli.check.iam import actions, machine_tasks, places
-from cli.check.iam.findings import Finding
 from cli.check.iam.intrinsics import ACCOUNT, REGION
 from cli.check.iam.places import Place
 from cli.check.iam.reach import Adapter, Code, PortCall, aws_calls, imported_modules, method_names, transacted
+from cli.check.iam.rules import finding
 from cli.check.iam.stacks import Stack
 
 ANY = "*"
@@ -168,7 +169,7 @@ def _compared(stack: Stack, name: str, used: set[str], declared: Sequence[Place]
     line = _line(stack, name)
     if declared is None:
         instead = "say in cli/check/iam/places.py where in S3 it reads and writes, or () for nowhere"
-        return [Finding(stack.file, line, name, "places", "nothing is known of its places in S3", instead)]
+        return [finding(stack.file, line, name, "places", "nothing is known of its places in S3", instead)]
     told = {f"s3:{action}" for place in declared for action in place.actions}
     # A pinned read may find no version recorded; and whoever reads may have to see that something is missing.
     allowed = used | ({"s3:GetObject"} if "s3:GetObjectVersion" in used else set())
@@ -176,7 +177,7 @@ def _compared(stack: Stack, name: str, used: set[str], declared: Sequence[Place]
     problems = [(action, "the code uses it, no place does") for action in sorted(used - told)]
     problems += [(action, "a place uses it, the code does not") for action in sorted(told - allowed)]
     instead = "correct the function's places in cli/check/iam/places.py"
-    return [Finding(stack.file, line, name, "places", f"{action}: {what}", instead) for action, what in problems]
+    return [finding(stack.file, line, name, "places", f"{action}: {what}", instead) for action, what in problems]
 
 
 def _destinations(given: Mapping[str, Any]) -> Iterator[Need]:
@@ -228,7 +229,7 @@ def _of_jobs(found: Needs, stack: Stack, code: Code) -> None:
     if calls and stack.of_type("AWS::SageMaker::Model", "AWS::ECR::Repository"):
         what = f"the inference image calls {', '.join(sorted(calls))}"
         instead = "give ModelRole what it calls, and say so in cli/check/iam/needs.py"
-        found.findings.append(Finding(stack.file, 1, "ModelRole", "code", what, instead))
+        found.findings.append(finding(stack.file, 1, "ModelRole", "code", what, instead))
 
 
 _S3 = {action for found in actions.CLIENTS["s3"].values() for action in found} | {

@@ -100,7 +100,6 @@ FUNCTIONS: dict[str, tuple[Place, ...]] = {
 _RUNS = f"runs/{TEAM}/*"
 TRAINING: tuple[Place, ...] = (
     Place("DataBucketName", f"datasets/{TEAM}/*", ("GetObject", "GetObjectVersion"), "the team's shards"),
-    _listed("DataBucketName", _MISSING, prefix=f"datasets/{TEAM}/*"),
     Place("ArtifactBucketName", _RUNS, ("GetObject",), "run spec and checkpoints"),
     _listed("ArtifactBucketName", "checkpoints and the marker are found by listing", prefix=_RUNS),
     *(

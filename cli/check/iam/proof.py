@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cli.check import findings as findings_of_checks
+from cli.check.findings import Finding
 from cli.check.iam import compare, needs, stacks
-from cli.check.iam.findings import Finding
 from cli.check.iam.needs import Needs
 from cli.check.iam.stacks import Stack
 
@@ -18,14 +17,10 @@ def findings(project: Path, texts: Mapping[str, str] | None = None) -> list[Find
     return compared(read, needs.derive(project, read, texts))
 
 
-def of_project(root: Path) -> tuple[list[findings_of_checks.Finding], int]:
+def of_project(root: Path) -> tuple[list[Finding], int]:
     """For `turbine check`: what is wrong, and the number of roles that were compared."""
     read = stacks.read(root)
-    told = [
-        findings_of_checks.Finding(one.file, one.line, one.where, one.rule, one.what, why="", mend=one.instead)
-        for one in compared(read, needs.derive(root, read))
-    ]
-    return told, sum(len(list(stack.of_type("AWS::IAM::Role"))) for stack in read)
+    return compared(read, needs.derive(root, read)), sum(len(list(stack.of_type("AWS::IAM::Role"))) for stack in read)
 
 
 def compared(read: Sequence[Stack], derived: Needs) -> list[Finding]:
@@ -35,5 +30,7 @@ def compared(read: Sequence[Stack], derived: Needs) -> list[Finding]:
         for role in stack.of_type("AWS::IAM::Role"):
             found += compare.of_role(stack, role, derived.of_role.get((stack.file, role), []))
             found += compare.trusts(stack, role)
+        for policy in stack.of_type("AWS::IAM::ManagedPolicy"):
+            found += compare.of_people(stack, policy)
         found += compare.resource_policies(stack)
     return sorted(set(found))

@@ -6,25 +6,17 @@ its nested stack; a team's template is deployed with the main one's outputs, as 
 
 from __future__ import annotations
 
-import copy
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-
-from cli.check.iam.intrinsics import REGION, Deployment
+from cli.check.expansion import expanded
+from cli.check.iam.intrinsics import Deployment
 from local_cloud.cloudformation.templates import parse
 
 STACK, TEAM = "turbine", "teamname"
 MAIN, TEAM_TEMPLATE = "template.yaml", "stacks/team.yaml"
-_CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
-_DEFINITION = "AWS::Serverless::StateMachine"
-_ELSEWHERE = "s3://bucket/key"
 
 
 @dataclass(frozen=True)
@@ -52,46 +44,31 @@ class Stack:
         return max(names, key=len, default=logical_id)
 
 
-def read(project: Path, texts: Mapping[str, str] | None = None) -> list[Stack]:
-    """All stacks. `texts` stand in for files of these names: what a proof would say if they were written so."""
+def read(project: Path, texts: Mapping[str, str] | None = None, name: str = STACK, team: str = TEAM) -> list[Stack]:
+    """All stacks of a main stack's name and a team's.
+
+    `texts` stand in for files of these names: what a proof would say if they were written so.
+    """
     given = texts or {}
 
-    def text_of(name: str) -> str:
-        return given.get(name) or (project / name).read_text(encoding="utf-8")
+    def text_of(file: str) -> str:
+        return given.get(file) or (project / file).read_text(encoding="utf-8")
 
-    main = _stack(text_of(MAIN), MAIN, STACK, {})
+    main = _stack(text_of(MAIN), MAIN, name, {})
     inner = []
-    for name, resource in main.of_type("AWS::CloudFormation::Stack").items():
-        file = main.written["Resources"][name]["Properties"]["TemplateURL"]
-        stack = _stack(text_of(file), file, f"{STACK}-{name}", {})
-        main.deployed.nested[name] = stack.deployed
+    for logical_id, resource in main.of_type("AWS::CloudFormation::Stack").items():
+        file = main.written["Resources"][logical_id]["Properties"]["TemplateURL"]
+        stack = _stack(text_of(file), file, f"{name}-{logical_id}", {})
+        main.deployed.nested[logical_id] = stack.deployed
         inner.append((stack, resource))
     for stack, resource in inner:
         stack.deployed.parameters = main.deployed.resolved(resource["Properties"].get("Parameters") or {})
-    outputs = {name: main.deployed.resolved(one["Value"]) for name, one in main.written["Outputs"].items()}
-    of_team = {"TeamName": TEAM, "Schedule": "rate(1 day)", "TurbineStack": STACK}
-    team = _stack(text_of(TEAM_TEMPLATE), TEAM_TEMPLATE, f"{STACK}-team-{TEAM}", {**outputs, **of_team})
-    return [main, *(stack for stack, _ in inner), team]
+    outputs = {output: main.deployed.resolved(one["Value"]) for output, one in main.written["Outputs"].items()}
+    of_team = {**outputs, "TeamName": team, "Schedule": "rate(1 day)", "TurbineStack": name}
+    teams = _stack(text_of(TEAM_TEMPLATE), TEAM_TEMPLATE, f"{name}-team-{team}", of_team)
+    return [main, *(stack for stack, _ in inner), teams]
 
 
 def _stack(text: str, file: str, name: str, parameters: Mapping[str, Any]) -> Stack:
     written = parse(text)
-    return Stack(file, text, written, Deployment(name, _transformed(written), parameters))
-
-
-def _transformed(written: Mapping[str, Any]) -> Mapping[str, Any]:
-    """SAM looks for code and definitions in S3 only."""
-    if "Transform" not in written:
-        return written
-    template = copy.deepcopy(dict(written))
-    for resource in template["Resources"].values():
-        properties = resource.get("Properties") or {}
-        if resource["Type"] in _CODE:
-            properties[_CODE[resource["Type"]]] = _ELSEWHERE
-        if resource["Type"] == _DEFINITION:
-            properties["DefinitionUri"] = {"Bucket": "bucket", "Key": "key"}
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it tells of metrics that it sends nowhere
-    # Not `transform`, which asks the caller's profile for a Region. No policy is given by name: SAM's own two are ARNs.
-    translator = Translator({}, Parser(), boto_session=boto3.session.Session(region_name=REGION))
-    made: Mapping[str, Any] = translator.translate(template, {}, passthrough_metadata=True)
-    return made
+    return Stack(file, text, written, Deployment(name, expanded(written), parameters))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from turbine.domain.job_end import Job
-from turbine.domain.metrics import Point
-from turbine.domain.registry import Approval, Package, PackageRequest
-from turbine.domain.uri import S3Uri
+if TYPE_CHECKING:  # every function imports this module, and few have to do with all of these
+    from turbine.domain.job_end import Job
+    from turbine.domain.metrics import Point
+    from turbine.domain.registry import Approval, Package, PackageRequest
+    from turbine.domain.uri import S3Uri
 
 Item = dict[str, Any]
 

@@ -3,56 +3,44 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from turbine.domain.errors import SettingsError
 
-
-class _Settings(Protocol):
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+S = TypeVar("S", bound=tuple[Any, ...])
 
 
-S = TypeVar("S", bound=_Settings)
-
-
-@dataclass(frozen=True)
-class PrepareTrainingSettings:
+class PrepareTrainingSettings(NamedTuple):
     table_name: str
     data_bucket: str
     artifact_bucket: str
     event_bus_name: str
 
 
-@dataclass(frozen=True)
-class PublishArtifactsSettings:
+class PublishArtifactsSettings(NamedTuple):
     artifact_bucket: str
     training_image_uri: str
     event_bus_name: str
 
 
-@dataclass(frozen=True)
-class CompareModelsSettings:
+class CompareModelsSettings(NamedTuple):
     table_name: str
     artifact_bucket: str
 
 
-@dataclass(frozen=True)
-class RegisterModelSettings:
+class RegisterModelSettings(NamedTuple):
     turbine_stack: str
     table_name: str
     artifact_bucket: str
     inference_image_uri: str
 
 
-@dataclass(frozen=True)
-class PromoteModelSettings:
+class PromoteModelSettings(NamedTuple):
     table_name: str
     artifact_bucket: str
 
 
-@dataclass(frozen=True)
-class PrepareInferenceSettings:
+class PrepareInferenceSettings(NamedTuple):
     turbine_stack: str
     prediction_table_name: str
     data_bucket: str
@@ -62,19 +50,16 @@ class PrepareInferenceSettings:
     event_bus_name: str
 
 
-@dataclass(frozen=True)
-class PublishPredictionsSettings:
+class PublishPredictionsSettings(NamedTuple):
     prediction_table_name: str
     event_bus_name: str
 
 
-@dataclass(frozen=True)
-class CloseInferenceSettings:
+class CloseInferenceSettings(NamedTuple):
     prediction_table_name: str
 
 
-@dataclass(frozen=True)
-class RecordOutcomeSettings:
+class RecordOutcomeSettings(NamedTuple):
     table_name: str
     event_bus_name: str
     outcome_topic_arn: str
@@ -83,8 +68,7 @@ class RecordOutcomeSettings:
     job_log_group: str
 
 
-@dataclass(frozen=True)
-class JudgeTrainingSettings:
+class JudgeTrainingSettings(NamedTuple):
     table_name: str
     artifact_bucket: str
     job_queue_arn: str
@@ -93,11 +77,11 @@ class JudgeTrainingSettings:
 
 
 def load(kind: type[S]) -> S:
-    """Read a settings model from the variables named like its fields, in capitals.
+    """Read a settings model, a NamedTuple of texts, from the variables named like its fields, in capitals.
 
     Raises: SettingsError naming every variable that is not set.
     """
-    names = [field.name for field in fields(kind)]
+    names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
     absent = [name.upper() for name in names if not os.environ.get(name.upper())]
     if absent:
         raise SettingsError(f"{kind.__name__} needs {', '.join(absent)}: set them on the function in the template.")

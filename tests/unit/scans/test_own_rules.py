@@ -18,7 +18,7 @@ Change = Callable[[dict[str, Any]], None]
 
 @cache
 def _expanded(name: str) -> dict[str, Any]:
-    return templates.expanded(ROOT / name)
+    return templates.read(ROOT / name)
 
 
 @pytest.mark.parametrize("name", templates.TEMPLATES)

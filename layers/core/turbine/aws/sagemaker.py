@@ -14,7 +14,11 @@ from turbine.domain.registry import CONTENT_TYPES, Approval, Package, PackageReq
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
-    from mypy_boto3_sagemaker.type_defs import ContainerDefinitionTypeDef, InferenceSpecificationTypeDef
+    from mypy_boto3_sagemaker.type_defs import (
+        ContainerDefinitionTypeDef,
+        CreateModelPackageInputTypeDef,
+        InferenceSpecificationTypeDef,
+    )
 
 
 class ModelRegistry:
@@ -34,17 +38,7 @@ class ModelRegistry:
         return None
 
     def create(self, request: PackageRequest) -> Package:
-        created = _sagemaker().create_model_package(
-            ModelPackageGroupName=request.group,
-            ModelPackageDescription=request.description,
-            ClientToken=request.client_token,
-            ModelApprovalStatus=request.approval,
-            InferenceSpecification=_specification(request),
-            ModelMetrics={
-                "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": request.metrics_uri}}
-            },
-            CustomerMetadataProperties=dict(request.metadata),
-        )
+        created = _sagemaker().create_model_package(**package_creation(request))
         return _package(created["ModelPackageArn"])
 
     def revise(self, arn: str, approval: Approval, metadata: Mapping[str, str]) -> None:
@@ -76,6 +70,21 @@ class TransformModels:
                     f"Model {name} serves {there.get('ModelDataUrl')}, not {model_data_uri}: "
                     f"delete it with: aws sagemaker delete-model --model-name {name}"
                 ) from error
+
+
+def package_creation(request: PackageRequest) -> CreateModelPackageInputTypeDef:
+    """The arguments of CreateModelPackage."""
+    return {
+        "ModelPackageGroupName": request.group,
+        "ModelPackageDescription": request.description,
+        "ClientToken": request.client_token,
+        "ModelApprovalStatus": request.approval,
+        "InferenceSpecification": _specification(request),
+        "ModelMetrics": {
+            "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": request.metrics_uri}}
+        },
+        "CustomerMetadataProperties": dict(request.metadata),
+    }
 
 
 def _sagemaker() -> SageMakerClient:

@@ -13,10 +13,16 @@ from turbine.domain.rejection import KEY, ManifestFaultyError, fault
 BATCH_FOLDER = "_batch"
 
 
-class Firing(BaseModel):
+class _Part(BaseModel):
+    """A part of an event. AWS adds fields to its events; ours, a schedule's input, has no other."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class Firing(_Part):
     """A schedule's input; `["*"]` is every team without a schedule of its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid")
 
     schedule: Annotated[str, Field(min_length=1, max_length=128)]
     scheduled_time: Annotated[str, Field(min_length=1, max_length=64)]
@@ -31,22 +37,22 @@ class DroppedKey(NamedTuple):
     name: str
 
 
-class _Bucket(BaseModel):
+class _Bucket(_Part):
     name: str
 
 
-class _Object(BaseModel):
+class _Object(_Part):
     key: str
     version_id: Annotated[str, Field(alias="version-id", min_length=1)]
     sequencer: Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class _Detail(BaseModel):
+class _Detail(_Part):
     bucket: _Bucket
     object: _Object
 
 
-class _ObjectCreated(BaseModel):
+class _ObjectCreated(_Part):
     detail: _Detail
 
 

@@ -16,7 +16,7 @@ SEQUENCER_WIDTH = 64
 class ManifestCause(BaseModel):
     """A version of a manifest object."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     kind: Literal["manifest"] = "manifest"
     key: str
@@ -35,7 +35,7 @@ class ManifestCause(BaseModel):
 class ScheduleCause(BaseModel):
     """One firing of a schedule for one team."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     kind: Literal["schedule"] = "schedule"
     key: str

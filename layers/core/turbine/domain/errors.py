@@ -20,6 +20,10 @@ class ManifestUnreadableError(TurbineError):
     """The pinned version of a manifest cannot be read (deleted, or not permitted)."""
 
 
+class TooManyTeamsError(TurbineError):
+    """A schedule is to train more teams than one account has room for."""
+
+
 class TryAgainError(TurbineError):
     """AWS was busy, failed by itself or could not be reached; the machines ask again."""
 

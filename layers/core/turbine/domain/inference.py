@@ -11,6 +11,9 @@ from turbine.domain.run import Record
 
 CONTENT_TYPES: Mapping[str, str] = {"jsonl": "application/jsonlines", "csv": "text/csv"}
 
+# Predictions of an object lie under its name behind `predictions/<team>/<version>/<attempt>/`, in a key of 1,024 bytes.
+INPUT_KEY_MAX_BYTES = 800
+
 
 class PreparedInference(Record):
     """What `prepare_inference` answers when there is something to predict."""

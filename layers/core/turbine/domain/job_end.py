@@ -16,6 +16,8 @@ from turbine.domain import errors
 # A machine submits a few jobs for one run; more means that it goes round in circles.
 SUBMISSIONS_MAX = 10
 LOG_LINES = 100
+# A log line may have 256 KB, a cause in Step Functions 32,768 characters.
+WORDS_MAX = 2000
 
 
 class Job(NamedTuple):
@@ -95,11 +97,12 @@ def failure(job: Job, log: Sequence[str]) -> errors.TrainingError:
 
 
 def _words(log: Sequence[str]) -> str:
-    """`message; mend` of the last `failed` line."""
+    """`message; mend` of the last `failed` line, cut to what a cause can hold."""
     for line in reversed(log):
         event = _event(line)
         if event.get("event") == "failed":
-            return "; ".join(str(event[name]) for name in ("message", "mend") if event.get(name))
+            words = [str(event[name])[: WORDS_MAX // 2] for name in ("message", "mend") if event.get(name)]
+            return "; ".join(words)
     return ""
 
 

@@ -40,7 +40,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 class Part(BaseModel):
     """A part of a document from outside: no unknown field, no silent conversion."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 # Also the ending of the shards' names. A tar holds images: docs/contracts.md, "The training job".
@@ -143,7 +143,7 @@ class Manifest(Part):
     team: Team
     dataset: Dataset
     recipe: Recipe
-    compute: Compute = Compute()
+    compute: Compute = Field(default_factory=Compute)
     inference: InferenceInput | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = DEFAULT_SEED
 

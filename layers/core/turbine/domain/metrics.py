@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
 
 from turbine.domain.run import Record
 
 # The job puts the file's own double; a repeated put of the same value averages to within one unit
 # in the last place. Anything farther apart is another value.
 RELATIVE_TOLERANCE = 1e-9
+
+# Each is a metric in CloudWatch and an entry of the package's metadata, of which SageMaker takes 50 in all; a verdict
+# with both models' values passes through Step Functions.
+SCORES_MAX = 32
+Score = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Scores = Annotated[dict[Score, float], Field(max_length=SCORES_MAX)]
 
 _MINUTE_POINTS_LIVE = timedelta(days=15)
 _FIVE_MINUTE_POINTS_LIVE = timedelta(days=63)
@@ -31,9 +39,9 @@ class Metrics(Record):
     split_id: str
     rows: dict[str, int]
     parameters: int
-    test: dict[str, float]
-    validation: dict[str, float]
-    baseline: dict[str, float]
+    test: Scores
+    validation: Scores
+    baseline: Scores
     published_at: datetime
     duration_s: float
     environment: dict[str, Any]

@@ -17,10 +17,10 @@ from pydantic import StringConstraints
 TEAM_PATTERN = r"^[a-z][a-z0-9]{1,19}$"
 DATASET_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
-# Suffixes for the champion's version and for attempts must still fit in 63 characters.
+# A redrive's and a retry's number, of four and two digits, must still fit behind it in 63 characters.
+TRANSFORM_NAME_MAX = 53
 RUN_ID_MAX = 48
 CAUSE_SUFFIX = 12
-TRANSFORM_NAME_MAX = 54
 
 Team = Annotated[str, StringConstraints(pattern=TEAM_PATTERN)]
 DatasetName = Annotated[str, StringConstraints(pattern=DATASET_PATTERN)]
@@ -55,9 +55,10 @@ def inference_id(run: str, champion_version: int) -> str:
 def transform_name(inference: str, fencing: int) -> str:
     """What an inference's transform jobs are named by: another name for whoever took it over.
 
-    At most 54 characters, so that redrive and try still fit in 63.
+    At most 53 characters, so that redrive and try still fit in 63; a champion of five digits makes an inference's id
+    longer than that.
     """
-    if fencing == 1:
+    if fencing == 1 and len(inference) <= TRANSFORM_NAME_MAX:
         return inference
     return f"{inference[: TRANSFORM_NAME_MAX - 13].rstrip('-')}-{digest([inference, fencing])[:12]}"
 

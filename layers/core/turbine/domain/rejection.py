@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate, takewhile
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,15 +12,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 WHOLE_FILE = "(file)"
 KEY = "(key)"
 
-# A reply travels through Step Functions with up to 1,000 refusals: each text is cut.
+# A reply names up to 50 refusals beside up to 950 runs, and Step Functions takes 262,144 bytes: each text is cut.
+# Units: bytes of JSON in UTF-8, in which one character may take six.
 TEXT_MAX = 240
 FAULTS_MAX = 8
+_CUT_MARK = "…"
 
 
 class Fault(BaseModel):
     """One thing wrong with a manifest or a team file."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     field: str
     problem: str
@@ -95,4 +99,13 @@ _MENDS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
+    """A text that takes at most TEXT_MAX bytes as JSON."""
+    if len(text) <= TEXT_MAX and _size(text) <= TEXT_MAX:
+        return text
+    sizes = accumulate(_size(character) for character in text[:TEXT_MAX])
+    kept = sum(1 for _ in takewhile(lambda size: size <= TEXT_MAX - _size(_CUT_MARK), sizes))
+    return text[:kept] + _CUT_MARK
+
+
+def _size(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode()) - len('""')

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from turbine.domain import names
 from turbine.domain.cause import Cause
 from turbine.domain.manifest import InferenceInput, Manifest, ShardFormat
-from turbine.domain.team import Rule
+from turbine.domain.rule import Rule
 
 NAMESPACE = "Turbine/Training"
 VALIDATION_FRACTION = 0.15
@@ -20,7 +20,7 @@ TEST_FRACTION = 0.2
 class Record(BaseModel):
     """A part of a document that we wrote ourselves: newer fields do not stop an older reader."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class Shard(Record):

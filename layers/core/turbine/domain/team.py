@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -18,48 +18,12 @@ from turbine.domain.manifest import (
     place_faults,
 )
 from turbine.domain.names import Team
-from turbine.domain.recipes import RECIPES, direction_of
+from turbine.domain.recipes import RECIPES
 from turbine.domain.rejection import ManifestFaultyError, fault, faults_of
+from turbine.domain.rule import Positive, Rule
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Guardrail(Part):
-    """A second metric that a challenger must not worsen by more than `max_worsening`."""
-
-    metric: str
-    direction: Literal["maximize", "minimize"]
-    max_worsening: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Rule(Part):
-    """How a challenger is judged; `min_delta` and `non_inferiority_margin` are in the metric's own unit.
-
-    `confidence`, `min_rows` and `non_inferiority_margin` are for `paired_bootstrap`.
-    """
-
-    name: Literal["min_delta", "paired_bootstrap"]
-    metric: str
-    direction: Literal["maximize", "minimize"]
-    min_delta: Positive
-    confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.95
-    min_rows: Annotated[int, Field(ge=2)] = 100
-    non_inferiority_margin: Positive | None = None
-    guardrails: Annotated[list[Guardrail], Field(max_length=8, default_factory=list)]
-
-    @model_validator(mode="after")
-    def _margin_is_used(self) -> Rule:
-        if self.non_inferiority_margin is not None and self.name != "paired_bootstrap":
-            raise ValueError("non_inferiority_margin is for the rule paired_bootstrap")
-        return self
-
-    @model_validator(mode="after")
-    def _directions_fit(self) -> Rule:
-        given = [(self.metric, self.direction), *((part.metric, part.direction) for part in self.guardrails)]
-        for metric, direction in given:
-            if direction != direction_of(metric):
-                raise ValueError(f"{metric} is to {direction_of(metric)}, not to {direction}")
-        return self
+# Each team has a rule on the bus, which may have 300, and three roles in an account that may have 1,000.
+TEAMS_MAX = 280
 
 
 class Budget(Part):
@@ -107,7 +71,7 @@ class TeamFile(Part):
 def parse(body: bytes) -> TeamFile:
     """Read a team file. Raises: ManifestFaultyError with every fault found."""
     try:
-        document: Any = yaml.safe_load(body)
+        document: Any = yaml.safe_load(body)  # libyaml's loader is faster, and deep nesting crashes the process
     except yaml.YAMLError as error:
         problem = f"is not YAML: {' '.join(str(error).split())}"
         raise ManifestFaultyError([fault("(team file)", problem, "correct the team file")]) from error

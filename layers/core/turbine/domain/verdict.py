@@ -7,10 +7,10 @@ from typing import Literal
 
 from turbine.domain.evaluation import EvaluationBlocks
 from turbine.domain.metrics import Measured, Metrics
+from turbine.domain.rule import Rule
 from turbine.domain.rules import RULES, Evidence, Ruling, Sample, min_delta
 from turbine.domain.rules.ruling import Decision
 from turbine.domain.run import Record
-from turbine.domain.team import Rule
 
 PAST_TENSE: Mapping[str, str] = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 _VERBS: Mapping[str, str] = {"promote": "Promoted", "hold": "Held", "reject": "Rejected"}

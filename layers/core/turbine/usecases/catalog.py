@@ -12,6 +12,7 @@ from turbine.domain.run import Shard
 from turbine.domain.team import TeamFile
 from turbine.domain.uri import S3Uri
 from turbine.ports import ObjectStore
+from turbine.usecases import inference_input
 
 TEAMS_PREFIX = "config/teams/"
 
@@ -27,6 +28,7 @@ class Catalog:
         self._bucket = data_bucket
         self._teams: dict[str, TeamFile] = {}
         self._shards: dict[tuple[str, str], tuple[Shard, ...]] = {}
+        self._inputs: set[str] = set()
 
     def team(self, name: str) -> TeamFile:
         """A team's file. Raises: ManifestFaultyError when there is none, or a faulty one."""
@@ -62,10 +64,11 @@ class Catalog:
             problem = f"does not match the shards, whose bytes hash to {sha256.hexdigest()}"
             raise ManifestFaultyError([fault("dataset.sha256", problem, "upload the data again, or correct it")])
 
-    def check_some(self, field: str, given: str) -> None:
-        """Check that a URI leads to at least one object. Raises: ManifestFaultyError."""
-        if next(self._store.objects(uri.parse(given)), None) is None:
-            raise ManifestFaultyError([_nothing_at(field, given, "an object")])
+    def check_input(self, field: str, given: str) -> None:
+        """Check what a URI leads to, once for all runs that predict on it. Raises: ManifestFaultyError."""
+        if given not in self._inputs:
+            inference_input.check(self._store, field, given)
+            self._inputs.add(given)
 
     def _read_team(self, name: str) -> TeamFile:
         key = f"{TEAMS_PREFIX}{name}.yaml"

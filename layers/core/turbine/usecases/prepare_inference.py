@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from turbine.domain import arrival, document, manifest, names, uri
+from turbine.domain import arrival, document, manifest, names
 from turbine.domain.cause import ManifestCause
 from turbine.domain.errors import (
     EventNotUnderstoodError,
@@ -19,9 +19,10 @@ from turbine.domain.errors import (
 )
 from turbine.domain.inference import CONTENT_TYPES, ClaimedModel, PreparedInference, PromotedModel
 from turbine.domain.manifest import InferenceInput
-from turbine.domain.rejection import ManifestFaultyError, fault
+from turbine.domain.rejection import ManifestFaultyError
 from turbine.domain.uri import S3Uri
 from turbine.ports import Clock, EventBus, Executions, ModelHost, ObjectStore, Table
+from turbine.usecases import inference_input
 from turbine.usecases.claims import Claims
 from turbine.usecases.refusals import Refusals, Slot
 
@@ -70,7 +71,9 @@ class PrepareInference:
         try:
             team = arrival.key_of(file, "inference").folder
             given = manifest.parse_inference(document.read_json(self._read(file)), team, self.data_bucket)
-            self._check_input(given.input)
+            inference_input.check(self.store, "input.uri", given.input.uri)
+            if given.input.labels is not None:
+                inference_input.check(self.store, "input.labels", given.input.labels)
         except ManifestFaultyError as error:
             refusals = Refusals(self.table, self.bus, self.clock, execution_arn)
             refused = refusals.record(Slot(file.key, None, file.uri), team, error.faults)
@@ -116,12 +119,6 @@ class PrepareInference:
 
     def _claims(self, execution_arn: str) -> Claims:
         return Claims(self.table, self.executions, self.clock, execution_arn)
-
-    def _check_input(self, given: InferenceInput) -> None:
-        for field, place in (("input.uri", given.uri), ("input.labels", given.labels)):
-            if place is not None and next(self.store.objects(uri.parse(place)), None) is None:
-                problem = f"points at nothing: there is no object at {place}"
-                raise ManifestFaultyError([fault(field, problem, f"upload the data, or correct {field}")])
 
     def _read(self, file: ManifestCause) -> bytes:
         place = S3Uri(file.bucket, file.object_key)

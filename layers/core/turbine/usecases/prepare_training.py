@@ -15,7 +15,12 @@ from typing import Any, NamedTuple
 from turbine.domain import arrival, capacity, document, manifest, names, run, team, uri
 from turbine.domain.arrival import BATCH_FOLDER
 from turbine.domain.cause import Cause, ManifestCause, batch_entry_cause, padded_sequencer, schedule_cause
-from turbine.domain.errors import ManifestUnreadableError, ObjectForbiddenError, ObjectMissingError
+from turbine.domain.errors import (
+    ManifestUnreadableError,
+    ObjectForbiddenError,
+    ObjectMissingError,
+    TooManyTeamsError,
+)
 from turbine.domain.manifest import Manifest
 from turbine.domain.rejection import WHOLE_FILE, Fault, ManifestFaultyError, fault
 from turbine.domain.run import RunSpec
@@ -54,7 +59,7 @@ class PrepareTraining:
     def __call__(self, event: dict[str, Any], execution_arn: str) -> dict[str, Any]:
         """Prepare the runs of an arrival.
 
-        Raises: EventNotUnderstoodError, ManifestUnreadableError.
+        Raises: EventNotUnderstoodError, ManifestUnreadableError, TooManyTeamsError.
         """
         catalog = Catalog(self.store, self.data_bucket)
         if arrival.is_object_created(event):
@@ -133,7 +138,7 @@ class PrepareTraining:
     def _scheduled(self, firing: arrival.Firing, catalog: Catalog) -> Iterator[Wish]:
         """A wish for each team of a firing, made from the team's file."""
         everyone = firing.teams == ["*"]
-        for name in catalog.team_names() if everyone else firing.teams:
+        for name in self._teams(catalog) if everyone else firing.teams:
             cause = schedule_cause(firing.schedule, firing.scheduled_time, name)
             slot = Slot(cause.key, None, f"s3://{self.data_bucket}/{TEAMS_PREFIX}{name}.yaml")
             try:
@@ -143,6 +148,16 @@ class PrepareTraining:
                 yield Wish(cause, slot, name, team.scheduled_manifest(file, self.data_bucket))
             except ManifestFaultyError as error:
                 yield Wish(cause, slot, name, None, error.faults)
+
+    def _teams(self, catalog: Catalog) -> list[str]:
+        """Every team's name. Raises: TooManyTeamsError."""
+        found = catalog.team_names()
+        if len(found) > team.TEAMS_MAX:
+            raise TooManyTeamsError(
+                f"{TEAMS_PREFIX} has {len(found)} team files, and there is room for {team.TEAMS_MAX} teams. "
+                "Remove those that are no longer trained: turbine teams remove TEAM"
+            )
+        return found
 
     def _pinned(self, wish: Wish, catalog: Catalog) -> RunSpec:
         """The run spec of a wish: the one there is, or one made now. Raises: ManifestFaultyError."""
@@ -173,9 +188,9 @@ class PrepareTraining:
         shards = catalog.shards(given.dataset.source.uri, given.dataset.format)
         catalog.check_sha256(shards, given.dataset.sha256)
         if given.inference is not None:
-            catalog.check_some("inference.uri", given.inference.uri)
+            catalog.check_input("inference.uri", given.inference.uri)
             if given.inference.labels is not None:
-                catalog.check_some("inference.labels", given.inference.labels)
+                catalog.check_input("inference.labels", given.inference.labels)
         nodes = 1 if given.compute.nodes == "auto" else given.compute.nodes
         _check_budget(given, file, nodes)
         return run.spec_of(

@@ -51,6 +51,10 @@ class PromoteModel:
         }
 
     def _package(self, promotion: Promotion) -> Item:
+        if not promotion.run_id.startswith(f"{promotion.team}-"):
+            raise PackageMissingError(
+                f"Run {promotion.run_id} is none of team {promotion.team}'s; see: turbine models {promotion.team}"
+            )
         package = self.table.get(f"RUN#{promotion.run_id}", "PACKAGE")
         if package is None or package.get("model_package_arn") != promotion.model_package_arn:
             raise PackageMissingError(

@@ -6,8 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from turbine.domain import uri
-from turbine.domain.errors import ArtifactMissingError, ObjectMissingError
+from turbine.domain.errors import ArtifactCorruptError, ArtifactMissingError, ObjectMissingError
 from turbine.domain.evaluation import EvaluationBlocks
 from turbine.domain.metrics import Metrics
 from turbine.domain.run import RunSpec, run_prefix
@@ -41,9 +43,17 @@ class RunFiles:
         return RunSpec.model_validate_json(body)
 
     def metrics(self, team: str, run_id: str) -> Metrics:
-        """What a run measured. Raises: ArtifactMissingError."""
+        """What a run measured. Raises: ArtifactMissingError, ArtifactCorruptError."""
         place = self.place(team, run_id, "metrics.json")
-        return Metrics.model_validate_json(self._read(place, self.version(team, run_id, "metrics.json")))
+        body = self._read(place, self.version(team, run_id, "metrics.json"))
+        try:
+            return Metrics.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(str(part)[:64] for part in first["loc"])
+            raise ArtifactCorruptError(
+                f"{place} cannot be read: {field}: {first['msg']}. Mend what the job writes and start a new run."
+            ) from error
 
     def evaluation_blocks(self, team: str, run_id: str) -> EvaluationBlocks | None:
         """What a run's test metrics are made of; None for a run that left no such file."""

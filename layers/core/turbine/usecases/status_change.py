@@ -16,7 +16,7 @@ from turbine.ports import Execution, Executions
 class Detail(BaseModel):
     """The execution as the event tells it."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, defer_build=True)
 
     execution_arn: str = Field(alias="executionArn")
     name: str
@@ -34,7 +34,7 @@ class StatusChange(BaseModel):
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     id: str
     time: str

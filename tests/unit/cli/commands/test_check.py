@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from cli import app, exit_codes
+from cli.check.quotas import limits
+from cli.commands import check
 
 ROOT = Path(__file__).parents[4]
 TEMPLATE = """
@@ -109,4 +111,37 @@ def test_roles_are_proved_where_they_are_turbines(
     assert _run(monkeypatch, "--root", str(tmp_path)) == exit_codes.FAILED
     told = capsys.readouterr()
     assert "sagemaker:CreateModelPackage" in told.out
-    assert "iam: 21 roles" in told.err
+    assert "iam: 22 roles" in told.err
+
+
+def test_limits_are_told_with_worst_case_and_margin(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(monkeypatch, "--limits", "--json", "--root", str(ROOT)) == exit_codes.OK
+    told = json.loads(capsys.readouterr().out)
+    rows = {row["limit"]: row for row in told["limits"]}
+    assert told["findings"] == 0
+    assert set(limits.table()) <= set(rows)
+    assert rows["payload"]["margin"] == rows["payload"]["value"] - rows["payload"]["worst"] > 0
+    assert all(row["worst"] <= row["value"] and row["source"] for row in rows.values())
+
+
+@pytest.mark.parametrize("arguments", [("--limits", "--account"), ("--limits", "x.yaml"), ("--account", "x.yaml")])
+def test_limits_and_account_are_of_the_whole_project_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    assert _run(monkeypatch, *arguments) == exit_codes.REFUSED
+
+
+def test_machines_that_are_wrong_have_no_worst_case(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    root = _project(tmp_path, DEFINITION)
+    assert _run(monkeypatch, "--limits", "--root", root) == exit_codes.FAILED
+    assert "something wrong with the machines" in capsys.readouterr().err
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks/team.yaml").write_text("Resources: {}")
+    monkeypatch.setitem(check.PROOFS, "iam", ("roles", lambda _: ([], 0)))
+    assert _run(monkeypatch, "--root", root) == exit_codes.FAILED
+    told = capsys.readouterr().err
+    assert "iam: 0 roles" in told and "quotas" not in told

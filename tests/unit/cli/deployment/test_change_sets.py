@@ -73,6 +73,15 @@ def test_the_kind_of_change_follows_the_stack(before: str | None, after: str, ki
     assert "CAPABILITY_AUTO_EXPAND" in fake.created["Capabilities"]
 
 
+def test_a_role_to_deploy_in_is_handed_over_if_there_is_one() -> None:
+    fake = FakeCloudFormation(None)
+    change_sets.apply(fake, "s", Template(body="{}"), {}, "arn:aws:iam::123456789012:role/deployment")
+    assert fake.created["RoleARN"] == "arn:aws:iam::123456789012:role/deployment"
+    without = FakeCloudFormation(None)
+    _apply(without)
+    assert "RoleARN" not in without.created
+
+
 @pytest.mark.parametrize(
     "reason",
     ["The submitted information didn't contain changes. Submit different", "No updates are to be performed."],

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli import exit_codes
+from cli.cloud import Cloud
 from cli.deployment import team_stacks, template_parameters
 from cli.errors import CommandError
 from turbine.domain.team import TeamFile
@@ -81,6 +83,41 @@ def test_outputs_of_the_main_stack_win_over_overrides_and_unknown_names_are_left
     }
 
 
+class MakingCloud(Cloud):
+    """A stack with a role to deploy in; remembers what CloudFormation and S3 are asked to make."""
+
+    def __init__(self) -> None:
+        self.stack, self.asked = "turbine", list[dict[str, Any]]()
+        self.outputs = {**OUTPUTS, "DeploymentRoleArn": "arn:aws:iam::123456789012:role/deployment"}
+
+    def client(self, service: str) -> Any:
+        return self
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "StackId": StackName}]}
+
+    def create_change_set(self, **request: Any) -> None:
+        self.asked.append(request)
+
+    def describe_change_set(self, **_: Any) -> dict[str, str]:
+        return {"Status": "CREATE_COMPLETE"}
+
+    def execute_change_set(self, **_: Any) -> None:
+        """The stack is made."""
+
+    def put_object(self, **request: Any) -> None:
+        self.asked.append(request)
+
+
+def test_a_team_is_deployed_in_the_stacks_role_and_published_afterwards(tmp_path: Path) -> None:
+    cloud, team, template = MakingCloud(), _read(tmp_path, TEAM), tmp_path / "template.yaml"
+    template.write_text("Parameters: {TeamName: {Type: String}}")
+    team_stacks.apply(cloud, [team], template, {}, lambda *_: None)
+    stack, file = cloud.asked
+    assert (stack["StackName"], stack["RoleARN"]) == ("turbine-team-vision", cloud.outputs["DeploymentRoleArn"])
+    assert file["Key"] == "config/teams/vision.yaml"
+
+
 def test_a_schedule_goes_with_its_timezone(tmp_path: Path) -> None:
     text = TEAM + 'schedule: {cron: "cron(0 3 * * ? *)", timezone: Europe/Berlin}\n'
     parameters = _parameters(_read(tmp_path, text).file)
@@ -95,3 +132,14 @@ def test_parameter_names_are_read_past_short_forms(tmp_path: Path) -> None:
         "Resources: {X: {Type: T, Properties: {a: !Ref A, b: !Sub ['${x}', {x: !GetAtt Y.Z}], c: !If [d, e, f]}}}\n"
     )
     assert template_parameters.parameter_names(template) == {"A", "B"}
+
+
+def test_more_teams_than_an_account_has_room_for_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    team = _read(tmp_path, TEAM)
+    monkeypatch.setattr(team_stacks.team_domain, "TEAMS_MAX", 2)
+    monkeypatch.setattr(team_stacks, "published", lambda _: ["vision", "other"])
+    team_stacks.check_count(FakeCloud(), [team])  # type: ignore[arg-type]
+    monkeypatch.setattr(team_stacks, "published", lambda _: ["another", "other"])
+    with pytest.raises(CommandError, match="there would be 3 teams, and there is room for 2") as raised:
+        team_stacks.check_count(FakeCloud(), [team])  # type: ignore[arg-type]
+    assert raised.value.exit_code == exit_codes.REFUSED

@@ -81,7 +81,7 @@ def test_a_copy_reads_and_writes_and_tags_are_their_own_permission() -> None:
             ],
         ),
         (
-            needed(call("events", "PutEvents", Entries=[{"EventBusName": "b"}, {}, {}])),
+            needed(call("events", "PutEvents", Entries=[{"EventBusName": "b"}, {"Source": "s"}, {"Source": "s"}])),
             [
                 ("events:PutEvents", "arn:aws:events:HERE:event-bus/b"),
                 ("events:PutEvents", "arn:aws:events:HERE:event-bus/default"),
@@ -100,6 +100,13 @@ def test_a_copy_reads_and_writes_and_tags_are_their_own_permission() -> None:
             [
                 ("sagemaker:CreateTransformJob", "arn:aws:sagemaker:HERE:transform-job/j"),
                 ("sagemaker:AddTags", "arn:aws:sagemaker:HERE:transform-job/j"),
+            ],
+        ),
+        (
+            needed(call("cloudformation", "CreateChangeSet", StackName="s", RoleARN="arn:aws:iam::1:role/r")),
+            [
+                ("cloudformation:CreateChangeSet", "arn:aws:cloudformation:HERE:stack/s/*"),
+                ("iam:PassRole", "arn:aws:iam::1:role/r"),
             ],
         ),
         (needed(call("monitoring", "GetMetricData")), [("cloudwatch:GetMetricData", "*")]),
@@ -128,3 +135,35 @@ def test_items_of_a_transaction_need_their_own_actions() -> None:
         ("dynamodb:PutItem", "arn:aws:dynamodb:HERE:table/t"),
         ("dynamodb:ConditionCheckItem", "arn:aws:dynamodb:HERE:table/u"),
     ]
+
+
+def test_an_event_is_known_by_its_source_and_kind() -> None:
+    entries = [{"Source": "mine", "DetailType": "Asked"}, {"Source": "yours", "DetailType": "Asked"}]
+    told = [dict(one.context) for one in permissions.needed(call("events", "PutEvents", Entries=entries))]
+    assert told == [
+        {"events:source": ["mine"], "events:detail-type": ["Asked"]},
+        {"events:source": ["yours"], "events:detail-type": ["Asked"]},
+    ]
+
+
+LEADING = {"dynamodb:leadingkeys": ["RUN#a"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "leading"),
+    [
+        ({"KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)"}, LEADING),
+        ({"KeyConditionExpression": "sk=:sk and #p=:pk", "ExpressionAttributeNames": {"#p": "pk"}}, LEADING),
+        ({"KeyConditionExpression": "sk = :pk"}, {}),
+        ({"KeyConditions": {"pk": {"AttributeValueList": [{"S": "RUN#a"}]}}}, {}),
+        ({"KeyConditionExpression": "pk = :pk", "IndexName": "by_kind"}, {}),
+    ],
+    ids=["plain", "a placeholder", "another attribute", "the older form tells nothing", "of an index nothing is known"],
+)
+def test_a_querys_partition_is_its_leading_key(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], leading: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(permissions, "partition_key", lambda *_: "pk")
+    values = {":pk": {"S": "RUN#a"}, ":sk": {"S": "OUTCOME"}}
+    (found,) = permissions.needed(call("dynamodb", "Query", TableName="t", ExpressionAttributeValues=values, **given))
+    assert found.context == leading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -47,3 +48,30 @@ from local_cloud.stepfunctions.choices import COMPARISONS
 )
 def test_comparison(name: str, variable: Any, value: Any, holds: bool) -> None:
     assert COMPARISONS[name](variable, value) is holds
+
+
+def choice(rule: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    state = {"Type": "Choice", "Choices": [{**rule, "Next": "End"}], "Default": "End", **fields}
+    return {"StartAt": "Look", "States": {"Look": state, "End": {"Type": "Pass", "End": True}}}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"Variable": "$.a", "NumericEquals": 5},
+        {"Not": {"Variable": "$.b", "IsPresent": True}},
+    ],
+)
+def test_a_rule_that_decides_assigns_its_variables(run: Callable[..., dict[str, Any]], rule: dict[str, Any]) -> None:
+    machine = choice({**rule, "Assign": {"x.$": "$.a", "name.$": "$$.State.Name"}}, Assign={"x": "default"})
+    machine["States"]["End"]["Parameters"] = {"x.$": "$x", "name.$": "$name"}
+    assert run(machine, {"a": 5})["output"] == {"x": 5, "name": "Look"}
+
+
+@pytest.mark.parametrize(("is_present", "error"), [(True, None), (False, "States.Runtime")])
+def test_only_presence_can_be_asked_of_a_missing_path_of_the_context(
+    run: Callable[..., dict[str, Any]], is_present: bool, error: str | None
+) -> None:
+    comparison = {"IsPresent": False} if is_present else {"IsNull": True}
+    found = run(choice({"Variable": "$$.Execution.Nothing", **comparison}, Default="End"))
+    assert found["error"] == error

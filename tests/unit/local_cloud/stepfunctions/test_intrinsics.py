@@ -64,6 +64,7 @@ def test_value(name: str, arguments: list[Any], value: Any) -> None:
         ("JsonMerge", [{}, {}, True]),
         ("JsonMerge", [[], {}, False]),
         ("StringToJson", ["{"]),
+        ("StringToJson", ["NaN"]),
         ("MathAdd", [True, 1]),
         ("MathRandom", [2, 2]),
         ("StringSplit", [1, ","]),

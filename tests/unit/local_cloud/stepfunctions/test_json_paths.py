@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
 
-from local_cloud.stepfunctions.json_paths import JsonPathSyntaxError, UnsuitableInputError, check, extract, put
+from local_cloud.stepfunctions.json_paths import (
+    JsonPathSyntaxError,
+    UnsuitableInputError,
+    check,
+    extract,
+    extract_variable,
+    put,
+)
 
 DATA = {"a": [{"b": 1}, {"b": 2}], "ключ-1": {"x y": 3, "it's": 4}, "none": None, "1st": 5}
 
@@ -72,3 +80,42 @@ def test_what_is_put_into_stays_as_it_was() -> None:
     data: dict[str, Any] = {"a": {}}
     put("$.a.b", data, 1)
     assert data == {"a": {}}
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("$x", {"a": [1, {"b": 2}]}),
+        ("$x.a[1].b", 2),
+        ("$x.a[-1]", {"b": 2}),
+        ("$x.a[*]", [1, {"b": 2}]),
+        ("$x.a[0:1]", [1]),
+        ("$größe[0]", 3),
+    ],
+)
+def test_a_path_may_begin_at_a_variable(path: str, found: object) -> None:
+    assert extract_variable(path, {"x": {"a": [1, {"b": 2}]}, "größe": [3]}) == found
+
+
+@pytest.mark.parametrize("path", ["$y", "$x.b", "$x.a[2]", "$xa"])
+def test_a_path_into_a_variable_that_finds_nothing(path: str) -> None:
+    with pytest.raises(NoSuchJsonPathError):
+        extract_variable(path, {"x": {"a": [1, 2]}})
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"Type": "Pass", "Parameters": {"a.$": "$nothing"}, "End": True},
+        {"Type": "Pass", "InputPath": "$nothing", "End": True},
+        {"Type": "Wait", "SecondsPath": "$nothing", "End": True},
+        {"Type": "Fail", "ErrorPath": "$nothing"},
+    ],
+)
+def test_an_unknown_variable_is_a_runtime_error_without_an_event(
+    run: Callable[..., dict[str, Any]], state: dict[str, Any]
+) -> None:
+    found = run(state)
+    assert found["error"] == "States.Runtime"
+    assert found["types"][-1] == "ExecutionFailed"
+    assert len(found["types"]) == 2

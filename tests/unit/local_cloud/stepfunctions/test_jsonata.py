@@ -40,6 +40,21 @@ def test_values(expression: str, expected: Any) -> None:
     assert type(result) is type(expected)
 
 
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("$parse('null')", None),
+        ("$parse('[null]')[0] = null", True),
+        ("$states.input = [null, {'a': null}]", True),
+        ("$map($states.input, function($v) {$v})", [None, {"a": None}]),
+        ("null in $states.input", True),
+        ("$string($states.input)", '[null,{"a":null}]'),
+    ],
+)
+def test_nulls_are_values_wherever_they_stand(expression: str, expected: Any) -> None:
+    assert evaluate(expression, {"states": {"input": [None, {"a": None}]}}) == expected
+
+
 def test_uuids_are_new_each_time() -> None:
     first, second = evaluate("$uuid()", {}), evaluate("$uuid()", {})
     assert first != second

@@ -60,3 +60,24 @@ def test_a_failed_task_has_the_name_in_the_history_and_for_its_catch(target: str
     failure = replacement.build(original)(None, None, _refusal(code))
     assert failure.error_name.error_name == name
     assert failure.event_details["taskFailedEventDetails"]["error"] == name
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "name"),
+    [
+        ("headObject", "404", "S3.NoSuchKeyException"),
+        ("headBucket", "404", "S3.NoSuchBucketException"),
+        ("headObject", "403", "S3.S3Exception"),
+        ("getObject", "404", "S3.S3Exception"),
+    ],
+)
+def test_a_head_request_names_what_is_missing(action: str, code: str, name: str) -> None:
+    task = SimpleNamespace(resource=SimpleNamespace(api_name="s3", api_action=action))
+
+    def original(*_: Any) -> Any:
+        details = {"taskFailedEventDetails": {"error": "S3.S3Exception"}}
+        return SimpleNamespace(error_name=SimpleNamespace(error_name="S3.S3Exception"), event_details=details)
+
+    failure = service_errors._named_head_errors(original)(task, None, _refusal(code))
+    assert failure.error_name.error_name == name
+    assert failure.event_details["taskFailedEventDetails"]["error"] == name

@@ -103,6 +103,40 @@ def test_a_good_machine_has_no_diagnostics() -> None:
             machine(A={"Type": "Map", "End": True}),
             "SCHEMA_VALIDATION_FAILED: These fields are required: [ItemProcessor] at /States/A",
         ),
+        (
+            machine(A={"Type": "Wait", "Seconds": 100_000_000, "End": True}),
+            "SCHEMA_VALIDATION_FAILED: Value must be between 0 and 99999999 at /States/A/Seconds",
+        ),
+        (
+            machine(A={**TASK, "TimeoutSeconds": 0}),
+            "SCHEMA_VALIDATION_FAILED: Value must be between 1 and 99999999 at /States/A/TimeoutSeconds",
+        ),
+        (
+            {**machine(A=PASS), "TimeoutSeconds": 0},
+            "SCHEMA_VALIDATION_FAILED: Value must be between 1 and 99999999 at /TimeoutSeconds",
+        ),
+        (
+            machine(
+                A={"Type": "Map", "ItemProcessor": machine(B=PASS), "ToleratedFailurePercentage": 101, "End": True}
+            ),
+            "SCHEMA_VALIDATION_FAILED: Value must be between 0 and 100 at /States/A/ToleratedFailurePercentage",
+        ),
+        (
+            machine(A={**PASS, "Assign": {"states": 1}}),
+            "SCHEMA_VALIDATION_FAILED: 'states' is not a valid variable name at /States/A/Assign",
+        ),
+        (
+            machine(A={**PASS, "Assign": {"a-b.$": "$"}}),
+            "SCHEMA_VALIDATION_FAILED: 'a-b' is not a valid variable name at /States/A/Assign",
+        ),
+        (
+            machine(A={**TASK, "Catch": [{"ErrorEquals": ["X"], "Next": "B", "Output": 1}]}, B=PASS),
+            "SCHEMA_VALIDATION_FAILED: Field is not supported at /States/A/Catch[0]/Output",
+        ),
+        (
+            machine(**{"x" * 81: PASS}),
+            f"SCHEMA_VALIDATION_FAILED: A state's name can have up to 80 characters at /States/{'x' * 81}",
+        ),
         (machine(A={"Type": "Nap", "End": True}), "SCHEMA_VALIDATION_FAILED: Value is not valid. Allowed values are: "),
         ({"StartAt": "A"}, "SCHEMA_VALIDATION_FAILED: These fields are required: [States] at /"),
     ],
@@ -129,3 +163,28 @@ def test_a_missing_end_says_nothing_of_unreachable_states() -> None:
 def test_a_definition_of_more_than_a_mebibyte_is_refused_whatever_it_says() -> None:
     text = json.dumps({**machine(A=PASS), "Comment": "x" * DEFINITION_BYTES})
     assert (validation.refusal(text) or "").startswith("MAX_DEFINITION_SIZE_EXCEEDED")
+
+
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [
+        ({"NumericEquals": "5"}, "NumericEquals"),
+        ({"NumericEquals": True}, "NumericEquals"),
+        ({"StringEquals": 5}, "StringEquals"),
+        ({"BooleanEquals": "true"}, "BooleanEquals"),
+        ({"TimestampEquals": "2016-03-14"}, "TimestampEquals"),
+        ({"IsNull": 1}, "IsNull"),
+        ({"NumericEqualsPath": 5}, "NumericEqualsPath"),
+        ({"StringEqualsPath": "x"}, "StringEqualsPath"),
+        ({"And": []}, "And"),
+        ({"Or": {"Variable": "$.x", "IsNull": True}}, "Or"),
+        ({"Not": [{"Variable": "$.x", "IsNull": True}]}, "Not"),
+        ({"Not": {"Variable": "$.x", "IsNull": True, "Next": "A"}}, "Not/Next"),
+        ({"And": [{"Or": [{"Variable": "$.x", "StringMatches": 5}]}]}, "And[0]/Or[0]/StringMatches"),
+    ],
+)
+def test_a_rule_compares_with_a_value_of_its_type(rule: dict[str, Any], place: str) -> None:
+    variable = {} if {"And", "Or", "Not"} & set(rule) else {"Variable": "$.x"}
+    choice = {"Type": "Choice", "Choices": [{**variable, **rule, "Next": "B"}]}
+    found = diagnose(machine(A=choice, B=PASS))
+    assert any(diagnostic.endswith(f"at /States/A/Choices[0]/{place}") for diagnostic in found), found

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from turbine.domain.rule import Rule
 from turbine.domain.rules import RULES, Sample
-from turbine.domain.team import Rule
 
 ACCURACY = Rule.model_validate({"name": "min_delta", "metric": "accuracy", "direction": "maximize", "min_delta": 0.005})
 RMSE = Rule.model_validate({"name": "min_delta", "metric": "rmse", "direction": "minimize", "min_delta": 1.0})

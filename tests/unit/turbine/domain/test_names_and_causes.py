@@ -53,7 +53,13 @@ def test_only_plain_s3_uris_are_taken(bad: str) -> None:
 
 
 def test_a_transform_taken_over_has_a_name_of_its_own_that_fits() -> None:
-    longest = names.inference_id("v" * names.RUN_ID_MAX, 9999)
+    longest = names.inference_id("v" * names.RUN_ID_MAX, 999)
     made = [names.transform_name(longest, fencing) for fencing in range(1, 20)]
     assert made[0] == longest and len(set(made)) == len(made)
     assert max(map(len, made)) <= names.TRANSFORM_NAME_MAX
+
+
+def test_a_transform_of_a_late_champion_has_a_name_that_fits_with_every_suffix() -> None:
+    made = [names.transform_name(names.inference_id("v" * names.RUN_ID_MAX, version), 1) for version in (10**4, 10**7)]
+    assert len(set(made)) == 2
+    assert max(len(f"{name}-r1000-t10") for name in made) <= 63

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from turbine.domain.evaluation import EvaluationBlocks
+from turbine.domain.rule import Rule
 from turbine.domain.rules import RULES, Ruling, Sample, paired_bootstrap
-from turbine.domain.team import Rule
 
 BLOCKS, ROWS = 128, 1_000
 

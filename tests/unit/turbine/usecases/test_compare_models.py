@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.turbine.arrange import ARTIFACTS, World
-from turbine.domain.errors import ArtifactMissingError, MetricsLateError
+from turbine.domain.errors import ArtifactCorruptError, ArtifactMissingError, MetricsLateError
+from turbine.domain.metrics import SCORES_MAX
 from turbine.domain.run import RunReference
 from turbine.usecases.compare_models import CompareModels, ComparisonRequest
 
@@ -173,3 +174,14 @@ def test_a_run_without_blocks_is_held_by_the_bootstrap(world: World) -> None:
     verdict = compare(world, two_runs(world, 0.9, 0.99))
     assert (verdict["decision"], verdict["evidence"]) == ("hold", None)
     assert "left no evaluation_blocks.json" in verdict["reason"]
+
+
+@pytest.mark.parametrize(
+    "test", [{f"m{number}": 0.5 for number in range(SCORES_MAX + 1)}, {"x" * 65: 0.5}], ids=["too many", "too long"]
+)
+def test_more_or_longer_metrics_than_can_be_passed_on_are_named(world: World, test: dict[str, float]) -> None:
+    run = world.finished_run(test={"accuracy": 0.9})
+    place = run.spec_uri.replace("run.json", "metrics.json")
+    world.store[place] = json.dumps(json.loads(world.store[place]) | {"test": test}).encode()
+    with pytest.raises(ArtifactCorruptError, match=r"metrics\.json cannot be read: test"):
+        compare(world, run)

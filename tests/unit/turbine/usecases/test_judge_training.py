@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import FakeJobs, FakeLogs
 from tests.unit.turbine.arrange import ARTIFACTS, World
-from turbine.domain import errors, outcome
+from turbine.domain import errors, job_end, outcome
 from turbine.domain.job_end import SUBMISSIONS_MAX, Job
 from turbine.usecases.judge_training import REPLY_LOST, TASK_TIMED_OUT, JudgeTraining, TrainingReport
 
@@ -193,3 +193,13 @@ def test_it_does_not_go_round_in_circles(judge: Judge) -> None:
     assert judge.answer(submissions=SUBMISSIONS_MAX - 1) == AGAIN
     with pytest.raises(errors.TrainingFailedError, match=f"{SUBMISSIONS_MAX} jobs were submitted"):
         judge(submissions=SUBMISSIONS_MAX)
+
+
+def test_the_longest_words_of_a_job_fit_a_cause(judge: Judge) -> None:
+    judge.failed(exit_code=65)
+    words = {"event": "failed", "message": "m" * 10**6, "mend": "n" * 10**6}
+    judge.logs.lines["j"] = [json.dumps(words)]
+    with pytest.raises(errors.TrainingDataError) as caught:
+        judge()
+    assert len(str(caught.value)) < job_end.WORDS_MAX + 200
+    assert str(caught.value).startswith("Batch job j: mmm") and "; nnn" in str(caught.value)

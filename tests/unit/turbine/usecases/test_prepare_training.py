@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.unit.turbine.arrange import World, manifest, object_created
-from turbine.domain.errors import EventNotUnderstoodError, ManifestUnreadableError
+from turbine.domain import team
+from turbine.domain.errors import EventNotUnderstoodError, ManifestUnreadableError, TooManyTeamsError
+from turbine.domain.inference import INPUT_KEY_MAX_BYTES
 
 
 def test_a_good_manifest_becomes_one_pinned_run(world: World) -> None:
@@ -237,6 +239,17 @@ def test_a_schedule_trains_every_team_without_a_schedule_of_its_own(world: World
     assert [refused["team"] for refused in named["rejected"]] == ["nobody"]
 
 
+def test_a_schedule_of_more_teams_than_there_is_room_for_is_an_error_that_says_what_to_do(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firing = {"schedule": "weekly", "scheduled_time": "2026-11-23T02:00:00Z", "teams": ["*"]}
+    monkeypatch.setattr(team, "TEAMS_MAX", 2)
+    assert len(world.prepare()(firing, "arn:one")["runs"]) == 2
+    world.add_team("third")
+    with pytest.raises(TooManyTeamsError, match="has 3 team files, and there is room for 2 teams"):
+        world.prepare()(firing, "arn:one")
+
+
 def test_a_faulty_team_file_stops_only_its_team(world: World) -> None:
     world.store["s3://data/config/teams/vision.yaml"] = b"team: vision\nrule: {}\n"
     reply = world.prepare()({"schedule": "w", "scheduled_time": "t", "teams": ["*"]}, "arn:one")
@@ -278,3 +291,15 @@ def test_a_manifest_at_the_wrong_depth_is_a_recorded_refusal(world: World, key: 
     (record,) = world.table.of_kind("rejection")
     assert record["manifest_uri"] == f"s3://data/{key}"
     assert len(world.bus.of_type("ManifestRejected")) == 1
+
+
+def test_an_input_whose_predictions_would_have_too_long_a_key_is_refused(world: World) -> None:
+    prefix = "s3://data/datasets/vision/long/"
+    asked = manifest(inference={"uri": prefix, "format": "jsonl"})
+    fits = "k" * (INPUT_KEY_MAX_BYTES - len("datasets/vision/long/"))
+    world.store[prefix + fits] = b"{}"
+    assert world.prepare()(world.drop("manifests/vision/a.json", asked), "arn:one")["runs"]
+    world.store[f"{prefix}{fits}k"] = b"{}"
+    (refused,) = world.prepare()(world.drop("manifests/vision/b.json", asked), "arn:one")["rejected"]
+    assert refused["field"] == "inference.uri"
+    assert "801 bytes, more than the 800" in refused["problem"] and "shorter name" in refused["mend"]

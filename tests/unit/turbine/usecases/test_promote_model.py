@@ -109,3 +109,9 @@ def test_a_package_that_the_run_did_not_register_is_refused(world: World) -> Non
     with pytest.raises(PackageMissingError):
         promote(world, promotion(world, 1, 0, model_package_arn=f"{GROUP}/9"))
     assert world.table.get("TEAM#vision", "CHAMPION") is None
+
+
+def test_another_teams_run_is_refused(world: World) -> None:
+    with pytest.raises(PackageMissingError, match="none of team winery"):
+        promote(world, promotion(world, 1, 0, team="winery"))
+    assert world.table.get("TEAM#winery", "CHAMPION") is None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from turbine.domain.rule import Rule
 from turbine.domain.rules import min_delta, paired_bootstrap
 from turbine.domain.rules.ruling import Evidence, Ruling, Sample
-from turbine.domain.team import Rule
 
 Judge = Callable[[Rule, Sample, Sample], Ruling]
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from turbine.domain.rule import Rule
 from turbine.domain.rules.ruling import Ruling, Sample
-from turbine.domain.team import Rule
 
 # 0.975 - 0.970 is 0.0050000000000000044, other pairs fall below 0.005: a delta that equals the
 # limit in decimals must not fail it in binary.

@@ -18,9 +18,9 @@ import random
 from collections.abc import Iterator
 
 from turbine.domain.evaluation import EvaluationBlocks, needed, value
+from turbine.domain.rule import Rule
 from turbine.domain.rules.min_delta import ROUNDING, broken_guardrail, improvement
 from turbine.domain.rules.ruling import Evidence, Ruling, Sample
-from turbine.domain.team import Rule
 
 RESAMPLES = 2_000
 

@@ -9,10 +9,10 @@ from typing import Any
 import cfnlint
 import pytest
 
-from cli.check.iam import actions
+from cli.check.iam import actions, grants
 
 REFERENCE = Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json"
-OPTIONAL_RESOURCE = {"cloudwatch:PutMetricData", "cloudwatch:GetMetricData"}
+OPTIONAL_RESOURCE = {"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics"}
 """They know a dataset of CloudWatch's, which is no metric's namespace: `*` is still what a metric needs."""
 
 
@@ -49,6 +49,22 @@ def test_every_action_is_one_of_awss(reference: dict[str, Any]) -> None:
 def test_star_is_for_actions_that_know_no_resource_and_for_them_alone(reference: dict[str, Any]) -> None:
     without = {action for action in _all() if not (_known(reference, action) or {}).get("Resources")}
     assert without | OPTIONAL_RESOURCE == set(actions.NO_RESOURCE)
+
+
+def test_people_are_given_actions_of_awss_with_a_resource_wherever_they_know_one(
+    reference: dict[str, Any], project: Any
+) -> None:
+    given = [
+        grant
+        for stack in project.stacks
+        for policy in stack.of_type("AWS::IAM::ManagedPolicy")
+        for grant in grants.of_managed_policy(stack, policy)
+    ]
+    assert [grant.action for grant in given if _known(reference, grant.action) is None] == []
+    resourceless = {grant.action for grant in given if not _known(reference, grant.action).get("Resources")}
+    assert resourceless | OPTIONAL_RESOURCE & {one.action for one in given} == {
+        grant.action for grant in given if grant.resource == "*"
+    }
 
 
 def test_every_method_is_one_of_boto3s() -> None:

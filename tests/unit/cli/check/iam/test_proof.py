@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cli.check.iam import Finding, findings
+from cli.check.findings import Finding
+from cli.check.iam.proof import findings
 from tests.unit.cli.check.iam.conftest import ROOT
 
 
@@ -22,7 +23,7 @@ def found(**changes: tuple[str, str]) -> list[Finding]:
 
 
 def told(given: list[Finding]) -> list[tuple[str, str, str]]:
-    return [(one.where, one.rule, one.what.partition(" is missing")[0]) for one in given]
+    return [(one.state, one.rule, one.what.partition(" is missing")[0]) for one in given]
 
 
 CASES: list[Any] = [
@@ -85,6 +86,21 @@ CASES: list[Any] = [
         {"template_DOT_yaml": ("            # GetMetricData knows no resource.\n", "")},
         ("CompareModelsFunctionRole/ReadMetrics", "reason", "cloudwatch:GetMetricData on *"),
         id="a wildcard without its reason",
+    ),
+    pytest.param(
+        {"template_DOT_yaml": ('Action: ["batch:CancelJob", "batch:TerminateJob"]', 'Action: ["batch:*"]')},
+        ("PlatformEngineerPolicy/EndJobs", "wildcard", "the action batch:*"),
+        id="a person may do anything in a service",
+    ),
+    pytest.param(
+        {
+            "template_DOT_yaml": (
+                "Sid: RemoveTeams\n            Effect: Allow",
+                "Sid: RemoveTeams\n            Effect: Deny",
+            )
+        },
+        ("PlatformEngineerPolicy/RemoveTeams", "form", "Deny, NotAction or NotResource"),
+        id="a policy for people that denies",
     ),
     pytest.param(
         {

@@ -1,0 +1,50 @@
+"""How a team's models are judged, as its file says and as each run pins it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from turbine.domain.manifest import Part
+from turbine.domain.recipes import direction_of
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Guardrail(Part):
+    """A second metric that a challenger must not worsen by more than `max_worsening`."""
+
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    max_worsening: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Rule(Part):
+    """How a challenger is judged; `min_delta` and `non_inferiority_margin` are in the metric's own unit.
+
+    `confidence`, `min_rows` and `non_inferiority_margin` are for `paired_bootstrap`.
+    """
+
+    name: Literal["min_delta", "paired_bootstrap"]
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    min_delta: Positive
+    confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.95
+    min_rows: Annotated[int, Field(ge=2)] = 100
+    non_inferiority_margin: Positive | None = None
+    guardrails: Annotated[list[Guardrail], Field(max_length=8, default_factory=list)]
+
+    @model_validator(mode="after")
+    def _margin_is_used(self) -> Rule:
+        if self.non_inferiority_margin is not None and self.name != "paired_bootstrap":
+            raise ValueError("non_inferiority_margin is for the rule paired_bootstrap")
+        return self
+
+    @model_validator(mode="after")
+    def _directions_fit(self) -> Rule:
+        given = [(self.metric, self.direction), *((part.metric, part.direction) for part in self.guardrails)]
+        for metric, direction in given:
+            if direction != direction_of(metric):
+                raise ValueError(f"{metric} is to {direction_of(metric)}, not to {direction}")
+        return self
