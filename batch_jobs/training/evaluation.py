@@ -6,25 +6,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.tasks import Predictions
+from training.block_sums import BlockSums
+from training.publishing import BLOCKS_FILE, EVALUATION_FILE
+from training.tasks import Predictions, Task
 
 
 class EvaluationWriter:
-    """Appends to evaluation.parquet: `row_id`, `label`, `prediction`, and `probabilities` where there are classes.
+    """Writes EVALUATION_FILE and BLOCKS_FILE into a folder, as their rows come.
 
-    A context manager; the file is whole when it is left. Each call makes a row group.
+    The first is Parquet: `row_id`, `label`, `prediction`, and `probabilities` where there are classes; each call makes
+    a row group. The second is what metrics are made of, see `BlockSums`. A context manager: both are whole when it is
+    left.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path, task: Task) -> None:
+        self._folder = folder
+        self._sums = BlockSums(task)
         self._file: pq.ParquetWriter | None = None
 
     def write(self, row_ids: np.ndarray, labels: np.ndarray, predictions: Predictions) -> None:
         """Shapes: `row_ids` and `labels` (m,), m at least 1."""
         table = _table(row_ids, labels, predictions)
         if self._file is None:
-            self._file = pq.ParquetWriter(self._path, table.schema)
+            self._file = pq.ParquetWriter(self._folder / EVALUATION_FILE, table.schema)
         self._file.write_table(table)
+        self._sums.add(row_ids, labels, predictions)
 
     def __enter__(self) -> "EvaluationWriter":
         return self
@@ -32,6 +38,7 @@ class EvaluationWriter:
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
+        self._sums.write(self._folder / BLOCKS_FILE)
 
 
 def _table(row_ids: np.ndarray, labels: np.ndarray, predictions: Predictions) -> pa.Table:

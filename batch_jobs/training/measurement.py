@@ -17,7 +17,6 @@ from training.evaluation import EvaluationWriter
 from training.labels import LabelSummary
 from training.log import log_event
 from training.predictor import Predictor
-from training.publishing import EVALUATION_FILE
 from training.recipe import TrainingConfig
 from training.spec import RunSpec
 from training.split import Part
@@ -50,7 +49,7 @@ def export_and_measure(
     export.write_config(model_folder, document)
 
     predictor = Predictor.load(model_folder, next(model.parameters()).device)
-    with EvaluationWriter(folder / EVALUATION_FILE) as evaluation:
+    with EvaluationWriter(folder, predictor.task) as evaluation:
         test, baseline = measure(task, profile.labels, _answers(predictor, profile, "test"), evaluation)
     require_finite(test)
     validation, _ = measure(task, profile.labels, _answers(predictor, profile, "validation"))

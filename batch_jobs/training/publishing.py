@@ -16,11 +16,13 @@ from training.storage import Storage
 
 METRICS_FILE = "metrics.json"
 EVALUATION_FILE = "evaluation.parquet"
+BLOCKS_FILE = "evaluation_blocks.json"
 OUTPUTS = (
     *(f"{MODEL_FOLDER}/{name}" for name in MODEL_FILES),
     ARCHIVE,
     METRICS_FILE,
     EVALUATION_FILE,
+    BLOCKS_FILE,
 )
 
 

@@ -119,11 +119,22 @@ def _print_numbers(terminal: Terminal, decision: Item) -> None:
         ],
     )
     terminal.print_lines([f"* decides: {rule_text(rule)}; difference {number(decision.get('delta'))}"])
+    if seen := decision.get("evidence"):
+        terminal.print_lines([evidence_text(seen)])
 
 
 def number(value: Any) -> str:
     """A metric for people: six significant digits, or a dash."""
     return f"{value:.6g}" if isinstance(value, int | float) else "–"
+
+
+def evidence_text(seen: Item) -> str:
+    """What a bootstrap saw, in one line."""
+    return (
+        f"  drawn {seen['resamples']:g} times from {seen['rows']:g} rows in {seen['blocks']:g} blocks: between "
+        f"{number(seen['lower'])} and {number(seen['upper'])}, each at {number(seen['confidence'])}; "
+        f"better in {seen['share_better']:.1%}"
+    )
 
 
 def rule_text(rule: Item) -> str:

@@ -24,7 +24,7 @@ from training.measurement import Answers, in_pieces, measure
 from training.own_script.script import OwnScriptConfig
 from training.own_script.workplace import Workplace
 from training.predictor import Predictor
-from training.publishing import EVALUATION_FILE, METRICS_FILE
+from training.publishing import METRICS_FILE
 from training.spec import RunSpec, first_problem
 from training.split import Part
 
@@ -69,7 +69,7 @@ def take_results(spec: RunSpec, config: OwnScriptConfig, workplace: Workplace, p
     claimed = _read_metrics(workplace)
     predictor = _load_model(workplace, spec, profile)
     task = predictor.task
-    with EvaluationWriter(workplace.output / EVALUATION_FILE) as evaluation:
+    with EvaluationWriter(workplace.output, task) as evaluation:
         test, baseline = measure(task, profile.labels, _answers(predictor, profile, "test"), evaluation)
     validation, _ = measure(task, profile.labels, _answers(predictor, profile, "validation"))
     _require_agreement(claimed.test, test)

@@ -104,7 +104,10 @@ TRAINING: tuple[Place, ...] = (
     _listed("ArtifactBucketName", "checkpoints and the marker are found by listing", prefix=_RUNS),
     *(
         Place("ArtifactBucketName", f"{_RUNS}/{name}", ("PutObject", "AbortMultipartUpload"), "a result")
-        for name in ("model/*", "model.tar.gz", "metrics.json", "evaluation.parquet", "_SUCCESS")
+        for name in (
+            *("model/*", "model.tar.gz", "metrics.json"),
+            *("evaluation.parquet", "evaluation_blocks.json", "_SUCCESS"),
+        )
     ),
     Place(
         "ArtifactBucketName",

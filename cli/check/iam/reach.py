@@ -137,7 +137,7 @@ class _Reach:
             self._node(module_name, name, module.functions[name])
         elif name in module.classes:
             self._classes.add((module_name, name))
-        elif name in module.imports:
+        elif name in module.imports and module.imports[name] != (module_name, name):  # else a module of this package
             self._symbol(*module.imports[name])
 
     def _node(self, module_name: str, name: str, node: ast.AST) -> None:

@@ -12,7 +12,7 @@ from cli.demo.datasets import DATASETS, build
 from training import launcher
 from turbine.domain import manifest, run, team
 from turbine.domain.cause import ManifestCause
-from turbine.domain.rules import RULES
+from turbine.domain.rules import RULES, Sample
 
 ROOT = Path(__file__).parents[3]
 DATA_BUCKET, ARTIFACT_BUCKET = "data", "artifacts"
@@ -90,8 +90,8 @@ def test_both_rounds_end_as_the_readme_says(
     measured = (first["baseline"][rule.metric], first["test"][rule.metric], second["test"][rule.metric])
     assert measured == pytest.approx(EXPECTED[name][:3], rel=0.02)
     judge = RULES[rule.name]
-    assert judge(rule, first["test"], first["baseline"]).decision == "promote"
-    assert judge(rule, second["test"], first["test"]).decision == EXPECTED[name][3]
+    assert judge(rule, Sample(first["test"]), Sample(first["baseline"])).decision == "promote"
+    assert judge(rule, Sample(second["test"]), Sample(first["test"])).decision == EXPECTED[name][3]
 
 
 def trained(

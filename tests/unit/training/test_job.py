@@ -35,6 +35,7 @@ OUTPUTS = {
     "model.tar.gz",
     "metrics.json",
     "evaluation.parquet",
+    "evaluation_blocks.json",
     "_SUCCESS",
 }
 

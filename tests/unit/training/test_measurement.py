@@ -35,7 +35,7 @@ def task_of(classes: int) -> tuple[Task, LabelSummary]:
 @pytest.mark.parametrize("classes", [0, 10])
 def test_pieces_add_up_to_the_metrics_of_the_whole_and_to_one_file(classes: int, tmp_path: Path) -> None:
     task, summary = task_of(classes)
-    with EvaluationWriter(tmp_path / "evaluation.parquet") as writer:
+    with EvaluationWriter(tmp_path, task) as writer:
         test, baseline = measure(task, summary, answers(5, classes), writer)
     every = list(answers(5, classes))
     labels = np.concatenate([some.labels for some in every])
@@ -57,7 +57,7 @@ def test_what_it_holds_does_not_grow_with_the_rows(tmp_path: Path) -> None:
 
     def peak_bytes(pieces: int) -> int:
         tracemalloc.start()
-        with EvaluationWriter(tmp_path / "evaluation.parquet") as writer:
+        with EvaluationWriter(tmp_path, task) as writer:
             measure(task, summary, answers(pieces, 10), writer)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

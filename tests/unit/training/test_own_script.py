@@ -91,6 +91,7 @@ def test_the_example_leaves_what_a_recipe_leaves(bench: Workbench, interruption:
         "model.tar.gz",
         "metrics.json",
         "evaluation.parquet",
+        "evaluation_blocks.json",
     }
     metrics = json.loads(bench.output("metrics.json"))
     assert metrics["run_id"] == RUN_ID

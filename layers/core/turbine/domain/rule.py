@@ -21,14 +21,25 @@ class Guardrail(Part):
 
 
 class Rule(Part):
-    """How a challenger is judged; `min_delta` is in the metric's own unit."""
+    """How a challenger is judged; `min_delta` and `non_inferiority_margin` are in the metric's own unit.
 
-    name: Literal["min_delta"]
+    `confidence`, `min_rows` and `non_inferiority_margin` are for `paired_bootstrap`.
+    """
+
+    name: Literal["min_delta", "paired_bootstrap"]
     metric: str
     direction: Literal["maximize", "minimize"]
     min_delta: Positive
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.95
+    min_rows: Annotated[int, Field(ge=2)] = 100
+    non_inferiority_margin: Positive | None = None
     guardrails: Annotated[list[Guardrail], Field(max_length=8, default_factory=list)]
+
+    @model_validator(mode="after")
+    def _margin_is_used(self) -> Rule:
+        if self.non_inferiority_margin is not None and self.name != "paired_bootstrap":
+            raise ValueError("non_inferiority_margin is for the rule paired_bootstrap")
+        return self
 
     @model_validator(mode="after")
     def _directions_fit(self) -> Rule:

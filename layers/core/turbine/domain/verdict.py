@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from turbine.domain.evaluation import EvaluationBlocks
 from turbine.domain.metrics import Measured, Metrics
 from turbine.domain.rule import Rule
-from turbine.domain.rules import RULES, Ruling
+from turbine.domain.rules import RULES, Evidence, Ruling, Sample, min_delta
 from turbine.domain.rules.ruling import Decision
 from turbine.domain.run import Record
 
 PAST_TENSE: Mapping[str, str] = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 _VERBS: Mapping[str, str] = {"promote": "Promoted", "hold": "Held", "reject": "Rejected"}
+
+
+Blocks = tuple[EvaluationBlocks | None, EvaluationBlocks | None]
+"""The challenger's and the champion's, for a rule that draws from them."""
 
 
 class Side(Record):
@@ -37,6 +42,7 @@ class Verdict(Record):
     champion: Side | None
     baseline: dict[str, float]
     delta: float | None
+    evidence: Evidence | None = None
     decided_at: str
 
 
@@ -65,25 +71,23 @@ def decide(
     baseline: Mapping[str, float],
     champion_version: int,
     decided_at: str,
+    blocks: Blocks = (None, None),
 ) -> Verdict:
     """Judge by the rule, unless something forbids a comparison: then hold and say what."""
-    ruling = _obstacle(challenger, champion, rule, baseline)
-    if ruling is None:
-        judged = _judge(challenger, champion, rule, baseline)
-        decision, delta, reason = judged.decision, judged.delta, judged.why
-    else:
-        decision, delta, reason = "hold", None, ruling
+    obstacle = _obstacle(challenger, champion, rule, baseline)
+    judged = None if obstacle else _judge(challenger, champion, rule, baseline, blocks)
     return Verdict(
         run_id=challenger.run_id,
         team=team,
-        decision=decision,
-        reason=reason,
+        decision=judged.decision if judged else "hold",
+        reason=judged.why if judged else str(obstacle),
         rule=rule,
         champion_version=champion_version,
         challenger=challenger,
         champion=champion,
         baseline=dict(baseline),
-        delta=delta,
+        delta=judged.delta if judged else None,
+        evidence=judged.evidence if judged else None,
         decided_at=decided_at,
     )
 
@@ -93,12 +97,14 @@ def side_of(run_id: str, metrics: Metrics, measured: Mapping[str, Measured]) -> 
     return Side(run_id=run_id, split_id=metrics.split_id, metrics=dict(measured))
 
 
-def _judge(challenger: Side, champion: Side | None, rule: Rule, baseline: Mapping[str, float]) -> Ruling:
+def _judge(
+    challenger: Side, champion: Side | None, rule: Rule, baseline: Mapping[str, float], blocks: Blocks
+) -> Ruling:
     mine = _values(challenger)
     if champion is None:
         return _judge_first(rule, mine, baseline)
     theirs = _values(champion)
-    ruling = RULES[rule.name](rule, mine, theirs)
+    ruling = RULES[rule.name](rule, Sample(mine, blocks[0]), Sample(theirs, blocks[1]))
     reason = (
         f"{_VERBS[ruling.decision]}: {rule.metric} {mine[rule.metric]:.6g} against the champion's "
         f"{theirs[rule.metric]:.6g}, {ruling.why}."
@@ -108,8 +114,9 @@ def _judge(challenger: Side, champion: Side | None, rule: Rule, baseline: Mappin
 
 def _judge_first(rule: Rule, mine: Mapping[str, float], baseline: Mapping[str, float]) -> Ruling:
     """A first model must beat the majority class or the mean; there is nothing to hold it for."""
-    # Guardrails protect what a champion has reached; a first model has nothing to worsen.
-    ruling = RULES[rule.name](rule.model_copy(update={"guardrails": []}), mine, baseline)
+    # Guardrails protect what a champion has reached; a first model has nothing to worsen. Of the baseline there are
+    # no rows to draw: the difference itself decides.
+    ruling = min_delta.judge(rule.model_copy(update={"guardrails": []}), Sample(mine), Sample(baseline))
     decision: Decision = "promote" if ruling.decision == "promote" else "reject"
     verb = _VERBS[decision]
     reason = (

@@ -76,7 +76,14 @@ class CompareModels:
             baseline=own.baseline,
             champion_version=version,
             decided_at=self._now(),
+            blocks=self._blocks(files, spec, opponent),
         )
+
+    def _blocks(self, files: RunFiles, spec: RunSpec, opponent: Side | None) -> verdict.Blocks:
+        """Only where the rule draws from them."""
+        if opponent is None or spec.rule.name != "paired_bootstrap":
+            return None, None
+        return files.evaluation_blocks(spec.team, spec.run_id), files.evaluation_blocks(spec.team, opponent.run_id)
 
     def _side(self, spec: RunSpec, metrics: Metrics) -> Side:
         """A model's test metrics as CloudWatch shows them and as its file says."""

@@ -10,10 +10,13 @@ from pydantic import ValidationError
 
 from turbine.domain import uri
 from turbine.domain.errors import ArtifactCorruptError, ArtifactMissingError, ObjectMissingError
+from turbine.domain.evaluation import EvaluationBlocks
 from turbine.domain.metrics import Metrics
 from turbine.domain.run import RunSpec, run_prefix
 from turbine.domain.uri import S3Uri
 from turbine.ports import ObjectStore
+
+EVALUATION_BLOCKS = "evaluation_blocks.json"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,15 @@ class RunFiles:
             raise ArtifactCorruptError(
                 f"{place} cannot be read: {field}: {first['msg']}. Mend what the job writes and start a new run."
             ) from error
+
+    def evaluation_blocks(self, team: str, run_id: str) -> EvaluationBlocks | None:
+        """What a run's test metrics are made of; None for a run that left no such file."""
+        version = self.version(team, run_id, EVALUATION_BLOCKS)
+        try:
+            body = self.store.read(self.place(team, run_id, EVALUATION_BLOCKS), version)
+        except ObjectMissingError:
+            return None
+        return EvaluationBlocks.model_validate_json(body)
 
     def marker(self, team: str, run_id: str) -> Any | None:
         """`_SUCCESS`, None before the training job has committed its result."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from turbine.domain.rule import Rule
-from turbine.domain.rules import RULES
+from turbine.domain.rules import RULES, Sample
 
 ACCURACY = Rule.model_validate({"name": "min_delta", "metric": "accuracy", "direction": "maximize", "min_delta": 0.005})
 RMSE = Rule.model_validate({"name": "min_delta", "metric": "rmse", "direction": "minimize", "min_delta": 1.0})
@@ -29,12 +29,12 @@ GUARDED = Rule.model_validate(
     ],
 )
 def test_the_delta_decides(mine: float, theirs: float, decision: str) -> None:
-    assert RULES["min_delta"](ACCURACY, {"accuracy": mine}, {"accuracy": theirs}).decision == decision
+    assert RULES["min_delta"](ACCURACY, Sample({"accuracy": mine}), Sample({"accuracy": theirs})).decision == decision
 
 
 @pytest.mark.parametrize(("mine", "decision"), [(54.0, "promote"), (54.5, "hold"), (55.9, "hold"), (56.0, "reject")])
 def test_less_is_better_where_the_metric_says_so(mine: float, decision: str) -> None:
-    ruling = RULES["min_delta"](RMSE, {"rmse": mine}, {"rmse": 55.0})
+    ruling = RULES["min_delta"](RMSE, Sample({"rmse": mine}), Sample({"rmse": 55.0}))
     assert ruling.decision == decision
     assert ruling.delta == pytest.approx(55.0 - mine)
 
@@ -42,7 +42,7 @@ def test_less_is_better_where_the_metric_says_so(mine: float, decision: str) -> 
 @pytest.mark.parametrize(("log_loss", "decision"), [(0.12, "promote"), (0.121, "reject"), (0.05, "promote")])
 def test_a_broken_guardrail_rejects_whatever_was_won(log_loss: float, decision: str) -> None:
     mine = {"accuracy": 0.99, "log_loss": log_loss}
-    ruling = RULES["min_delta"](GUARDED, mine, {"accuracy": 0.97, "log_loss": 0.1})
+    ruling = RULES["min_delta"](GUARDED, Sample(mine), Sample({"accuracy": 0.97, "log_loss": 0.1}))
     assert ruling.decision == decision
     assert ("guardrail" in ruling.why) == (decision == "reject")
 

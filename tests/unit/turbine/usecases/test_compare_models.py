@@ -141,6 +141,41 @@ def test_the_period_follows_the_champions_age(world: World, age_days: int, perio
     assert verdict["challenger"]["metrics"]["accuracy"]["period_s"] == 60
 
 
+BOOTSTRAP = """rule: {name: paired_bootstrap, metric: accuracy, direction: maximize, min_delta: 0.005}"""
+
+
+def drawn_from(world: World, hits: list[float], name: str) -> RunReference:
+    """A run of a team whose rule is the bootstrap, with a row in each block."""
+    run = world.finished_run(test={"accuracy": sum(hits) / len(hits)}, name=name)
+    columns = {"rows": [1] * len(hits), "hits": hits}
+    prefix = run.spec_uri.removesuffix("run.json")
+    world.store[f"{prefix}evaluation_blocks.json"] = json.dumps({"schema_version": 1, "columns": columns}).encode()
+    return run
+
+
+@pytest.mark.parametrize(("gained", "decision"), [(20, "promote"), (2, "hold")])
+def test_the_bootstrap_draws_from_what_the_jobs_left(world: World, gained: int, decision: str) -> None:
+    place = "s3://data/config/teams/vision.yaml"
+    plain = "rule: {name: min_delta, metric: accuracy, direction: maximize, min_delta: 0.005}"
+    assert plain in world.store[place].decode()
+    world.store[place] = world.store[place].decode().replace(plain, BOOTSTRAP).encode()
+    champion = [1.0] * 150 + [0.0] * 50
+    crown(world, drawn_from(world, champion, "first"))
+    world.clock.move(timedelta(hours=1))
+    run = drawn_from(world, [1.0] * (150 + gained) + [0.0] * (50 - gained), "second")
+    verdict = compare(world, run)
+    assert (verdict["decision"], verdict["evidence"]["rows"]) == (decision, 200)
+    assert f"{verdict['evidence']['lower']:+.6g}" in verdict["reason"]
+
+
+def test_a_run_without_blocks_is_held_by_the_bootstrap(world: World) -> None:
+    place = "s3://data/config/teams/vision.yaml"
+    world.store[place] = world.store[place].replace(b"name: min_delta", b"name: paired_bootstrap")
+    verdict = compare(world, two_runs(world, 0.9, 0.99))
+    assert (verdict["decision"], verdict["evidence"]) == ("hold", None)
+    assert "left no evaluation_blocks.json" in verdict["reason"]
+
+
 @pytest.mark.parametrize(
     "test", [{f"m{number}": 0.5 for number in range(SCORES_MAX + 1)}, {"x" * 65: 0.5}], ids=["too many", "too long"]
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from turbine.domain.rule import Rule
-from turbine.domain.rules import min_delta
-from turbine.domain.rules.ruling import Ruling
+from turbine.domain.rules import min_delta, paired_bootstrap
+from turbine.domain.rules.ruling import Evidence, Ruling, Sample
 
-Judge = Callable[[Rule, Mapping[str, float], Mapping[str, float]], Ruling]
+Judge = Callable[[Rule, Sample, Sample], Ruling]
 
 RULES: Mapping[str, Judge] = {
     "min_delta": min_delta.judge,
+    "paired_bootstrap": paired_bootstrap.judge,
 }
 
-__all__ = ["RULES", "Judge", "Ruling"]
+__all__ = ["RULES", "Evidence", "Judge", "Ruling", "Sample"]

@@ -1,10 +1,33 @@
-"""What a rule answers."""
+"""What a rule is given of each model, and what it answers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from turbine.domain.evaluation import EvaluationBlocks
+from turbine.domain.run import Record
+
 Decision = Literal["promote", "hold", "reject"]
+
+
+class Sample(NamedTuple):
+    """A model's test metrics, and what they are made of where the rule asks for that."""
+
+    metrics: Mapping[str, float]
+    blocks: EvaluationBlocks | None = None
+
+
+class Evidence(Record):
+    """What a bootstrap saw of the improvement; bounds are one-sided, each at `confidence`, in the metric's unit."""
+
+    rows: int
+    blocks: int
+    resamples: int
+    confidence: float
+    lower: float
+    upper: float
+    share_better: float
 
 
 class Ruling(NamedTuple):
@@ -13,3 +36,4 @@ class Ruling(NamedTuple):
     decision: Decision
     delta: float
     why: str
+    evidence: Evidence | None = None

@@ -1,0 +1,86 @@
+"""How often the rule `paired_bootstrap` promotes a model that is no better, and how often one that is.
+
+Pairs of models are simulated on a test split of their own: right on a row or not, mostly on the same rows, as models
+trained on one data set are. Under the null both are right equally often; then one is better by `gain`. The control
+takes the higher number, which is what comparing two metrics without asking for luck does.
+
+    false_promotion_rate    share of null pairs promoted; its bound is the rule's level plus three standard errors
+    power                   share of pairs promoted in which the challenger is better by `gain`
+
+    python benchmarks/comparison.py --json
+"""
+
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "layers/core")]
+
+from benchmarks.measure import arguments, publish  # noqa: E402
+from turbine.domain.evaluation import EvaluationBlocks  # noqa: E402
+from turbine.domain.rule import Rule  # noqa: E402
+from turbine.domain.rules import paired_bootstrap  # noqa: E402
+
+PAIRS, ROWS, BLOCKS = 2_000, 1_000, 512
+ACCURACY, GAIN, SHARED = 0.9, 0.02, 0.7
+RESAMPLES = 1_000
+
+
+def main() -> None:
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=PAIRS)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--confidence", type=float, default=0.95)
+    given = parser.parse_args()
+    rule = Rule(
+        name="paired_bootstrap",
+        metric="accuracy",
+        direction="maximize",
+        min_delta=1e-9,
+        confidence=given.confidence,
+        guardrails=[],
+    )
+    null = _promoted(rule, given.pairs, given.rows, 0.0)
+    better = _promoted(rule, given.pairs, given.rows, GAIN)
+    level = 1 - given.confidence
+    publish(
+        {
+            "pairs": given.pairs,
+            "rows": given.rows,
+            "level": round(level, 6),
+            "false_promotion_rate": null["promoted"],
+            "bound": round(level + 3 * (level * (1 - level) / given.pairs) ** 0.5, 4),
+            "control_false_promotion_rate": null["higher"],
+            "gain": GAIN,
+            "power": better["promoted"],
+        },
+        given.json,
+    )
+
+
+def _promoted(rule: Rule, pairs: int, rows: int, gain: float) -> dict[str, float]:
+    """Shares of the pairs that the rule, and the higher number alone, would promote."""
+    promoted = higher = 0
+    for seed in range(pairs):
+        dice = random.Random(f"{seed} {gain}")
+        mine, theirs = _pair(dice, rows, gain)
+        promoted += paired_bootstrap.measure(rule, mine, theirs, RESAMPLES).lower > 0
+        higher += sum(mine.columns["hits"]) > sum(theirs.columns["hits"])
+    return {"promoted": promoted / pairs, "higher": higher / pairs}
+
+
+def _pair(dice: random.Random, rows: int, gain: float) -> tuple[EvaluationBlocks, EvaluationBlocks]:
+    """The two draw a row's difficulty together in SHARED of all cases, and else each its own."""
+    sides: list[dict[str, Any]] = [{"rows": [0.0] * BLOCKS, "hits": [0.0] * BLOCKS} for _ in range(2)]
+    for _ in range(rows):
+        block, together, common = dice.randrange(BLOCKS), dice.random() < SHARED, dice.random()
+        for columns, level in zip(sides, (ACCURACY + gain, ACCURACY), strict=True):
+            columns["rows"][block] += 1
+            columns["hits"][block] += (common if together else dice.random()) < level
+    return EvaluationBlocks(columns=sides[0]), EvaluationBlocks(columns=sides[1])
+
+
+if __name__ == "__main__":
+    main()

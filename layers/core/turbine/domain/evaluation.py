@@ -1,0 +1,97 @@
+"""`evaluation_blocks.json`: what a model's test metrics are made of, summed over blocks of the split's rows.
+
+The training job writes it (`batch_jobs/training/block_sums.py`). Two models that were measured on one split have the
+same rows in the same block, so that blocks can be drawn in pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, FiniteFloat, model_validator
+
+from turbine.domain.run import Record
+
+Sums = Mapping[str, float]
+"""Of some blocks, by the name of the column."""
+
+
+class EvaluationBlocks(Record):
+    """Columns of one length, `rows` among them."""
+
+    schema_version: Literal[1] = 1
+    columns: dict[str, Annotated[list[FiniteFloat], Field(min_length=1)]]
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        if "rows" not in self.columns:
+            raise ValueError("columns has no rows")
+        lengths = {len(column) for column in self.columns.values()}
+        if len(lengths) > 1:
+            raise ValueError(f"columns are of different lengths: {sorted(lengths)}")
+        return self
+
+    @property
+    def row_count(self) -> int:
+        return round(sum(self.columns["rows"]))
+
+
+def needed(metric: str, columns: Iterable[str]) -> list[str]:
+    """Those of `columns` that a metric is made of, `rows` first; empty when they do not suffice."""
+    there = set(columns)
+    names = _NEEDED[metric]
+    if names == _CLASSES:
+        classes = sorted({name.split("/")[1] for name in there if "/" in name}, key=int)
+        names = tuple(f"{kind}/{number}" for number in classes for kind in ("actual", "predicted", "hits"))
+    wanted = ["rows", *names]
+    return wanted if names and there.issuperset(wanted) else []
+
+
+def value(metric: str, sums: Sums) -> float:
+    """A metric of the rows that were summed, as the training job defines it."""
+    return _VALUES[metric](sums)
+
+
+def _balanced_accuracy(sums: Sums) -> float:
+    recalls = [hits / actual for actual, _, hits in _of_classes(sums) if actual]
+    return sum(recalls) / len(recalls)
+
+
+def _macro_f1(sums: Sums) -> float:
+    scores = [2 * hits / (actual + predicted) for actual, predicted, hits in _of_classes(sums) if actual + predicted]
+    return sum(scores) / len(scores)
+
+
+def _of_classes(sums: Sums) -> list[tuple[float, float, float]]:
+    numbers = [name.split("/")[1] for name in sums if name.startswith("actual/")]
+    return [(sums[f"actual/{number}"], sums[f"predicted/{number}"], sums[f"hits/{number}"]) for number in numbers]
+
+
+def _r2(sums: Sums) -> float:
+    spread = sums["squared_label"] - sums["label"] ** 2 / sums["rows"]
+    return 1.0 - sums["squared_error"] / spread if spread > 0 else 0.0
+
+
+_CLASSES = ("classes",)
+
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "accuracy": ("hits",),
+    "balanced_accuracy": _CLASSES,
+    "macro_f1": _CLASSES,
+    "log_loss": ("log_loss",),
+    "rmse": ("squared_error",),
+    "mae": ("absolute_error",),
+    "r2": ("squared_error", "label", "squared_label"),
+}
+
+_VALUES: Mapping[str, Callable[[Sums], float]] = {
+    "accuracy": lambda sums: sums["hits"] / sums["rows"],
+    "balanced_accuracy": _balanced_accuracy,
+    "macro_f1": _macro_f1,
+    "log_loss": lambda sums: sums["log_loss"] / sums["rows"],
+    "rmse": lambda sums: math.sqrt(sums["squared_error"] / sums["rows"]),
+    "mae": lambda sums: sums["absolute_error"] / sums["rows"],
+    "r2": _r2,
+}

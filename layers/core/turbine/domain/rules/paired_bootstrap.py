@@ -1,0 +1,95 @@
+"""Promote what is better beyond the luck of the test split's draw, reject what is worse beyond it, hold the rest.
+
+Blocks of the test split's rows are drawn with replacement, the same for both models, and the improvement is measured on
+each draw. Its quantiles at 1 - `confidence` and at `confidence` are one-sided bounds: by chance alone, one comparison
+in 1 / (1 - `confidence`) promotes a model that is no better. Without `non_inferiority_margin` the lower bound must lie
+above zero and the improvement itself reach `min_delta`; with it the lower bound must lie above minus the margin, so
+that a model which is as good, and newer or smaller, is promoted too.
+
+Guardrails are as in `min_delta`: on the values themselves.
+
+Source: B. Efron, R. Tibshirani, An Introduction to the Bootstrap (1993), ch. 13 (percentile interval) and 8 (pairs);
+non-inferiority: ICH E9, 3.3.2, https://database.ich.org/sites/default/files/E9_Guideline.pdf.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from turbine.domain.evaluation import EvaluationBlocks, needed, value
+from turbine.domain.rule import Rule
+from turbine.domain.rules.min_delta import ROUNDING, broken_guardrail, improvement
+from turbine.domain.rules.ruling import Evidence, Ruling, Sample
+
+RESAMPLES = 2_000
+
+
+def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
+    """Judge a challenger against the champion. Raises: KeyError when a metric of the rule is missing on either side."""
+    delta = improvement(rule.direction, challenger.metrics[rule.metric], opponent.metrics[rule.metric])
+    if broken := broken_guardrail(rule, challenger.metrics, opponent.metrics):
+        return Ruling("reject", delta, broken)
+    mine, theirs = challenger.blocks, opponent.blocks
+    if mine is None or theirs is None:
+        whose = "challenger" if mine is None else "champion"
+        return Ruling("hold", delta, f"but the {whose} left no evaluation_blocks.json to draw from")
+    if mine.columns["rows"] != theirs.columns["rows"]:
+        return Ruling("hold", delta, "but the two were not measured on the same rows")
+    if not (needed(rule.metric, mine.columns) and needed(rule.metric, theirs.columns)):
+        return Ruling("hold", delta, f"but {rule.metric} cannot be put together from evaluation_blocks.json")
+    if mine.row_count < rule.min_rows:
+        return Ruling("hold", delta, f"but {mine.row_count} test rows are fewer than the {rule.min_rows} required")
+    return _decide(rule, delta, measure(rule, mine, theirs))
+
+
+def measure(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, resamples: int = RESAMPLES) -> Evidence:
+    """The bounds of the improvement. The same for the same evaluations, whoever asks and how often."""
+    drawn = sorted(_improvements(rule, mine, theirs, resamples))
+    return Evidence(
+        rows=mine.row_count,
+        blocks=sum(rows > 0 for rows in mine.columns["rows"]),
+        resamples=resamples,
+        confidence=rule.confidence,
+        lower=_quantile(drawn, 1 - rule.confidence),
+        upper=_quantile(drawn, rule.confidence),
+        share_better=sum(number > 0 for number in drawn) / len(drawn),
+    )
+
+
+def _decide(rule: Rule, delta: float, seen: Evidence) -> Ruling:
+    bounds = f"between {seen.lower:+.6g} and {seen.upper:+.6g}, each at {rule.confidence:.4g}"
+    if rule.non_inferiority_margin is not None:
+        if seen.lower > -rule.non_inferiority_margin:
+            why = f"a difference {bounds}: not worse by the margin of {rule.non_inferiority_margin:g}"
+            return Ruling("promote", delta, why, seen)
+    elif seen.lower > 0 and delta >= rule.min_delta - ROUNDING:
+        return Ruling("promote", delta, f"better by {delta:.6g}, {bounds}", seen)
+    if seen.upper < 0 and delta <= -rule.min_delta + ROUNDING:
+        return Ruling("reject", delta, f"worse by {-delta:.6g}, a difference {bounds}", seen)
+    if seen.lower > 0:
+        return Ruling("hold", delta, f"better, {bounds}, but by less than the {rule.min_delta:g} required", seen)
+    return Ruling("hold", delta, f"a difference {bounds}, which may be luck", seen)
+
+
+def _improvements(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, resamples: int) -> Iterator[float]:
+    filled = [number for number, rows in enumerate(mine.columns["rows"]) if rows]
+    pairs = [
+        {
+            name: [side.columns[name][number] for number in filled].__getitem__
+            for name in needed(rule.metric, side.columns)
+        }
+        for side in (mine, theirs)
+    ]
+    dice, places = random.Random(0), range(len(filled))  # noqa: S311  not for secrets
+    for _ in range(resamples):
+        drawn = dice.choices(places, k=len(filled))
+        values = [
+            value(rule.metric, {name: sum(map(column, drawn)) for name, column in columns.items()}) for columns in pairs
+        ]
+        yield improvement(rule.direction, *values)
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    """The smallest number that at least `share` of all are not above."""
+    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered)) - 1))]

@@ -1,0 +1,130 @@
+"""The rule that asks whether a difference may be luck."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from turbine.domain.evaluation import EvaluationBlocks
+from turbine.domain.rule import Rule
+from turbine.domain.rules import RULES, Ruling, Sample, paired_bootstrap
+
+BLOCKS, ROWS = 128, 1_000
+
+
+def rule(**given: Any) -> Rule:
+    fields = {"name": "paired_bootstrap", "metric": "accuracy", "direction": "maximize", "min_delta": 0.005}
+    return Rule.model_validate(fields | given)
+
+
+def sample(hits: list[bool], **more: float) -> Sample:
+    """Of rows that were answered well or not; row i is in block i mod BLOCKS."""
+    rows, columns = [0.0] * BLOCKS, [0.0] * BLOCKS
+    for number, hit in enumerate(hits):
+        rows[number % BLOCKS] += 1
+        columns[number % BLOCKS] += hit
+    blocks = EvaluationBlocks(columns={"rows": rows, "hits": columns})
+    return Sample({"accuracy": sum(hits) / len(hits), **more}, blocks)
+
+
+def pair(seed: int, mine: float, theirs: float, rows: int = ROWS) -> tuple[Sample, Sample]:
+    """Two models that are right that often, and mostly on the same rows, as models of one data set are."""
+    dice = random.Random(seed)
+    difficulties = [dice.random() for _ in range(rows)]
+    return tuple(  # type: ignore[return-value]
+        sample([(dice.random() if dice.random() < 0.3 else hard) < level for hard in difficulties])
+        for level in (mine, theirs)
+    )
+
+
+def judged(given: Rule, mine: Sample, theirs: Sample) -> Ruling:
+    return RULES["paired_bootstrap"](given, mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "decision"), [(0.93, 0.88, "promote"), (0.90, 0.90, "hold"), (0.88, 0.93, "reject")]
+)
+def test_what_is_beyond_luck_decides(mine: float, theirs: float, decision: str) -> None:
+    ruling = judged(rule(), *pair(1, mine, theirs))
+    assert ruling.decision == decision
+    assert ruling.evidence is not None
+    assert ruling.evidence.lower < ruling.delta < ruling.evidence.upper
+    assert (ruling.evidence.rows, ruling.evidence.blocks, ruling.evidence.confidence) == (ROWS, BLOCKS, 0.95)
+
+
+def test_the_same_evaluations_give_the_same_bounds() -> None:
+    mine, theirs = pair(2, 0.91, 0.90)
+    assert judged(rule(), mine, theirs) == judged(rule(), mine, theirs)
+
+
+def test_a_sure_but_small_gain_is_held() -> None:
+    hits = [True] * 900 + [False] * 100
+    ruling = judged(rule(min_delta=0.05), sample([True] * 920 + [False] * 80), sample(hits))
+    assert (ruling.decision, "by less than the 0.05" in ruling.why) == ("hold", True)
+
+
+def test_as_good_is_enough_where_a_margin_says_so() -> None:
+    mine, theirs = pair(3, 0.90, 0.90)
+    assert judged(rule(), mine, theirs).decision == "hold"
+    assert judged(rule(non_inferiority_margin=0.05), mine, theirs).decision == "promote"
+    worse, good = pair(3, 0.80, 0.90)
+    assert judged(rule(non_inferiority_margin=0.05), worse, good).decision == "reject"
+
+
+def test_pairing_is_what_sees_a_small_gain() -> None:
+    """The same two models, but the champion's rows dealt anew: the same difference may then be luck."""
+    theirs = [number % 10 != 0 for number in range(ROWS)]
+    mine = [hit or number % 50 == 0 for number, hit in enumerate(theirs)]
+    assert judged(rule(), sample(mine), sample(theirs)).decision == "promote"
+    random.Random(1).shuffle(theirs)
+    assert judged(rule(), sample(mine), sample(theirs)).decision == "hold"
+
+
+def test_what_cannot_be_drawn_is_held_and_said() -> None:
+    mine, theirs = pair(4, 0.99, 0.5)
+    fewer = sample([True] * 90)
+    for challenger, champion, given, why in (
+        (Sample(mine.metrics), theirs, rule(), "challenger left no evaluation_blocks.json"),
+        (mine, Sample(theirs.metrics), rule(), "champion left no evaluation_blocks.json"),
+        (mine, fewer, rule(), "not measured on the same rows"),
+        (fewer, fewer, rule(), "90 test rows are fewer than the 100 required"),
+        (
+            Sample({"macro_f1": 0.9}, mine.blocks),
+            Sample({"macro_f1": 0.1}, theirs.blocks),
+            rule(metric="macro_f1"),
+            "put",
+        ),
+    ):
+        ruling = judged(given, challenger, champion)
+        assert (ruling.decision, why in ruling.why) == ("hold", True), ruling
+
+
+def test_a_broken_guardrail_rejects_whatever_was_won() -> None:
+    guardrails = [{"metric": "log_loss", "direction": "minimize", "max_worsening": 0.02}]
+    mine, theirs = pair(5, 0.95, 0.85)
+    mine, theirs = (
+        mine._replace(metrics={**mine.metrics, "log_loss": 0.3}),
+        theirs._replace(metrics={**theirs.metrics, "log_loss": 0.1}),
+    )
+    assert judged(rule(guardrails=guardrails), mine, theirs).decision == "reject"
+
+
+def test_a_model_that_is_no_better_is_seldom_promoted() -> None:
+    """A share of `benchmarks/comparison.py`. Choosing the better number promotes half of them: the control."""
+    pairs, lucky, higher = 120, 0, 0
+    for seed in range(pairs):
+        mine, theirs = pair(seed, 0.9, 0.9, rows=400)
+        assert mine.blocks and theirs.blocks
+        seen = paired_bootstrap.measure(rule(), mine.blocks, theirs.blocks, resamples=200)
+        lucky += seen.lower > 0
+        higher += mine.metrics["accuracy"] > theirs.metrics["accuracy"]
+    assert lucky <= 0.05 * pairs + 3 * (0.05 * 0.95 * pairs) ** 0.5
+    assert higher > 0.35 * pairs
+
+
+def test_a_margin_belongs_to_this_rule() -> None:
+    with pytest.raises(ValidationError, match="non_inferiority_margin is for the rule paired_bootstrap"):
+        rule(name="min_delta", non_inferiority_margin=0.1)
