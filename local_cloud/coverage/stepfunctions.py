@@ -22,9 +22,7 @@ COVERAGE: Coverage = {
     ),
     "StartExecution": Partial("an alias or a version is not told from its machine"),
     "ListExecutions": Partial("mapRunArn is refused"),
-    "RedriveExecution": Partial(
-        "clientToken is not looked at; a child of a Distributed Map begins anew, on AWS at the state that failed"
-    ),
+    "RedriveExecution": Partial("clientToken is not looked at"),
     **each(
         Partial("while a Task pauses before it is tried again, its last token is taken"),
         "SendTaskFailure SendTaskHeartbeat SendTaskSuccess",

@@ -55,7 +55,7 @@ def clone_finished_run(
     """
     bucket = cloud.outputs["ArtifactBucketName"]
     source, target = f"runs/{team}/{run_id}/", f"runs/{team}/{clone_id}/"
-    files = ("run.json", "metrics.json", "evaluation.parquet", "model.tar.gz")
+    files = ("run.json", "metrics.json", "evaluation.parquet", "evaluation_blocks.json", "model.tar.gz")
     model = ("model/model.safetensors", "model/config.json", "model/README.md")
     bodies = {name: cloud.read(f"s3://{bucket}/{source}{name}") for name in (*files, *model)}
 
