@@ -90,6 +90,13 @@ def test_what_cannot_be_drawn_is_held_and_said() -> None:
         (Sample(mine.metrics), theirs, rule(), "challenger left no evaluation_blocks.json"),
         (mine, Sample(theirs.metrics), rule(), "champion left no evaluation_blocks.json"),
         (mine, fewer, rule(), "not measured on the same rows"),
+        (
+            mine._replace(metrics={"accuracy": 0.999}),
+            theirs,
+            rule(),
+            "challenger's evaluation_blocks.json does not add up",
+        ),
+        (mine, theirs._replace(metrics={"accuracy": 0.4}), rule(), "champion's evaluation_blocks.json does not add up"),
         (fewer, fewer, rule(), "90 test rows are fewer than the 100 required"),
         (
             Sample({"macro_f1": 0.9}, mine.blocks),

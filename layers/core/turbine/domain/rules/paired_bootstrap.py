@@ -14,6 +14,7 @@ non-inferiority: ICH E9, 3.3.2, https://database.ich.org/sites/default/files/E9_
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 
@@ -23,6 +24,8 @@ from turbine.domain.rules.min_delta import ROUNDING, broken_guardrail, improveme
 from turbine.domain.rules.ruling import Evidence, Ruling, Sample
 
 RESAMPLES = 2_000
+_SUMMED_TWICE = 1e-6
+"""Both sum the same rows, in another order."""
 
 
 def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
@@ -38,9 +41,21 @@ def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
         return Ruling("hold", delta, "but the two were not measured on the same rows")
     if not (needed(rule.metric, mine.columns) and needed(rule.metric, theirs.columns)):
         return Ruling("hold", delta, f"but {rule.metric} cannot be put together from evaluation_blocks.json")
+    for whose, side in (("challenger", challenger), ("champion", opponent)):
+        if not _adds_up(rule.metric, side):
+            return Ruling(
+                "hold", delta, f"but the {whose}'s evaluation_blocks.json does not add up to its metrics.json"
+            )
     if mine.row_count < rule.min_rows:
         return Ruling("hold", delta, f"but {mine.row_count} test rows are fewer than the {rule.min_rows} required")
     return _decide(rule, delta, measure(rule, mine, theirs))
+
+
+def _adds_up(metric: str, side: Sample) -> bool:
+    """Whether the blocks are of the evaluation whose metric is judged."""
+    assert side.blocks is not None
+    totals = {name: sum(side.blocks.columns[name]) for name in needed(metric, side.blocks.columns)}
+    return math.isclose(value(metric, totals), side.metrics[metric], rel_tol=_SUMMED_TWICE, abs_tol=_SUMMED_TWICE)
 
 
 def measure(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, resamples: int = RESAMPLES) -> Evidence:
