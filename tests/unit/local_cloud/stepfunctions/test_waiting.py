@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramRunning, ProgramStopped
 
 from local_cloud import changes
 from local_cloud.stepfunctions import waiting
@@ -95,3 +96,21 @@ def test_what_nobody_announces_is_looked_for_again_and_again(monkeypatch: pytest
     sync.over = True
     sync.thread.join()
     assert sync.looks > 2
+
+
+def test_a_stop_that_comes_before_the_program_begins_ends_no_wait_of_it() -> None:
+    class Program(SimpleNamespace):
+        def is_running(self) -> bool:
+            return isinstance(self._program_state, ProgramRunning)
+
+        def stop(self) -> None:
+            if self.is_running():
+                self._program_state = ProgramStopped(stop_date="", cause=None, error=None)
+
+    program = Program(_program_state=None)
+    stop = waiting._interrupting(Program.stop)
+    stop(program)
+    assert not waiting.interrupted(program).is_set()
+    program._program_state = ProgramRunning()
+    stop(program)
+    assert waiting.interrupted(program).is_set()
