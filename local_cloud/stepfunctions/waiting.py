@@ -43,7 +43,7 @@ def interrupted(env: Any) -> threading.Event:
 def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
     def end(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        # A stop before the program begins has not stopped it, and is made again: its first Wait must not end by this one.
+        # A stop before the program begins has not stopped it, and is made again: no Wait must end by this one.
         if self._program_state is not None and not self.is_running():
             interrupted(self).set()
             changes.announce(interrupted(self))
@@ -153,9 +153,7 @@ def _evaluate_sync(
 def _evaluate_program(self: Any, env: Any) -> None:
     """Run the machine's states in a thread and wait for it, at most TimeoutSeconds of the machine."""
     timeout_s = self.timeout_seconds.timeout_seconds - resuming.elapsed_s(env) if self.timeout_seconds else None
-    first = resuming.begin(env) or self.start_at.start_at_name
-    with env._state_mutex:  # or a stop could come between the two things that this does
-        env.next_state_name = first
+    env.next_state_name = resuming.begin(env) or self.start_at.start_at_name
     thread = threading.Thread(target=EvalComponent.eval, args=(self, env), daemon=True, name="machine")
     thread.start()
     thread.join(timeout=None if timeout_s is None else max(0.0, timeout_s))
