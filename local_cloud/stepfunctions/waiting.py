@@ -44,7 +44,7 @@ def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
     def end(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         # A stop before the program begins has not stopped it, and is made again: no Wait must end by this one.
-        if self._program_state is not None and not self.is_running():
+        if self._program_state is not None:
             interrupted(self).set()
             changes.announce(interrupted(self))
 

@@ -31,7 +31,7 @@ class Sync:
     """A `.sync` in a thread, its looks counted."""
 
     def __init__(self, waits_for: str | None = "mine") -> None:
-        self.env = Environment(event_history_context=SimpleNamespace(abandoned=False))
+        self.env = Environment(event_history_context=SimpleNamespace(abandoned=False), _program_state="running")
         self.looks, self.over, self.cancelled = 0, False, False
         self.looked = threading.Semaphore(0)
         resolver: Any = self._look
