@@ -24,7 +24,7 @@ _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
 
 def check(terminal: Terminal, root: Path, stack: str) -> None:
-    """Compare and tell; exit code 1 if anything lacks.
+    """Compare and tell; exit code 1 if anything lacks; what Service Quotas does not list is told, and fails nothing.
 
     Raises: CommandError where the account, or Service Quotas, cannot be read.
     """
@@ -45,7 +45,14 @@ def check(terminal: Terminal, root: Path, stack: str) -> None:
     lacking = [answer for answer in found if answer.lacks]
     unknown = [answer for answer in found if answer.have is None]
     if terminal.json_only:
-        terminal.print_json({"basis": basis, "lacking": len(lacking), "quotas": [one.as_json() for one in found]})
+        terminal.print_json(
+            {
+                "basis": basis,
+                "lacking": len(lacking),
+                "unknown": len(unknown),
+                "quotas": [one.as_json() for one in found],
+            }
+        )
     else:
         terminal.say(f"needed by {basis}")
         terminal.print_table(("service", "quota", "need", "have", ""), [_row(answer) for answer in found])
@@ -61,8 +68,9 @@ def _deployed(cloud: Cloud, root: Path) -> tuple[dict[str, str], int, str]:
     try:
         given = cloud.description.get("Parameters", [])
     except CommandError as error:
-        if not isinstance(error.__cause__, ClientError):
-            raise
+        found = error.__cause__
+        if not isinstance(found, ClientError) or found.response["Error"]["Code"] != "ValidationError":
+            raise  # denied, or not reached: nobody knows whether there is a stack
         teams = len(list((root / "config/teams").glob("*.yaml")))
         return {}, teams, f"the template's defaults and {teams} team files, as there is no stack {cloud.stack!r} yet"
     teams = len(team_stacks.published(cloud))

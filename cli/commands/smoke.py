@@ -142,5 +142,7 @@ def _remove(terminal: Terminal, cloud: Cloud, team: str | None) -> None:
     if terminal.json_only:
         terminal.print_json({"team": team, **report.cleaned_json(cleaned)})
     else:
-        terminal.say(f"team {team}: removed")
+        terminal.say(f"team {team}: {'not all is removed' if any(one.problem for one in cleaned) else 'removed'}")
     report.show_cleaned(terminal, cleaned)
+    if any(one.problem for one in cleaned):
+        raise typer.Exit(exit_codes.FAILED)

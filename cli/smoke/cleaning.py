@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.cloud import Cloud
 from cli.deployment import change_sets, team_stacks
@@ -57,16 +57,20 @@ _FOLDERS = {
 def _tried(what: str, act: Callable[[], object]) -> Cleaned:
     try:
         act()
-    except (ClientError, CommandError) as error:
+    except (BotoCoreError, ClientError, CommandError) as error:
         return Cleaned(what, str(error))
     return Cleaned(what, "")
 
 
 def _stop(cloud: Cloud, team: str) -> None:
-    """Stop what works for the team's runs: fan-outs first, or they would start more."""
+    """Stop what works for the team's runs: fan-outs first, or they would start more.
+
+    Not a fan-out that a schedule or another's manifest began: it trains for others too.
+    """
     stepfunctions, records = cloud.client("stepfunctions"), Records(cloud)
     runs = records.newest("run", 100, team)
-    arns = [run.get("training_execution_arn") for run in runs]
+    own = [run for run in runs if f"/manifests/{team}/" in str(run.get("manifest_uri"))]
+    arns = [run.get("training_execution_arn") for run in own]
     arns += [executions.execution_arn(cloud.output("RunMachineArn"), str(run["run_id"])) for run in runs]
     arns += [inference.get("owner") for inference in records.inferences(team)]
     for arn in filter(None, arns):

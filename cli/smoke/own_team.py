@@ -6,6 +6,7 @@ A smoke test never trains for anybody else's team, since its model could become 
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from cli.deployment.change_sets import Result, Template
 from cli.deployment.team_stacks import Team
 from cli.errors import CommandError
 from turbine.domain import team as team_domain
-from turbine.domain.names import is_team
 
 PREFIX = "smoke"
+_NAME = re.compile(PREFIX + "[0-9a-f]{8}")
 DATASET, TARGET, NO_COLUMN = "wine", "cultivar", "no_such_column"
 NODE = {"TrainingVcpus": "1", "TrainingMemoryMib": "3072", "TrainingGpus": "0", "MaxNodes": "2"}
 """What a job of the team asks for, whatever the stack's own jobs do: it fits every host."""
@@ -38,13 +39,13 @@ def new_name() -> str:
 
 
 def check_name(team: str) -> str:
-    """The name. Raises: CommandError unless it can only be a smoke test's."""
-    if is_team(team) and team.startswith(PREFIX):
+    """The name. Raises: CommandError unless it is one that `new_name` gives: people may call a team `smokers`."""
+    if _NAME.fullmatch(team):
         return team
     raise CommandError(
         f"{team!r} is not a name for a smoke test's team",
         place="--team",
-        next_step=f"a name that begins with {PREFIX!r}: in any other team the test's model could become champion",
+        next_step=f"{PREFIX} and eight hexadecimal digits: in a team of people the test's model could become champion",
         exit_code=exit_codes.REFUSED,
     )
 

@@ -62,7 +62,13 @@ class RunFiles:
             body = self.store.read(self.place(team, run_id, EVALUATION_BLOCKS), version)
         except ObjectMissingError:
             return None
-        return EvaluationBlocks.model_validate_json(body)
+        try:
+            return EvaluationBlocks.model_validate_json(body)
+        except ValidationError as error:
+            raise ArtifactCorruptError(
+                f"{self.place(team, run_id, EVALUATION_BLOCKS)} cannot be read: "
+                f"{error.errors(include_url=False)[0]['msg']}. Mend what the job writes and start a new run."
+            ) from error
 
     def marker(self, team: str, run_id: str) -> Any | None:
         """`_SUCCESS`, None before the training job has committed its result."""

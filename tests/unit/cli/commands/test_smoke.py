@@ -81,12 +81,12 @@ def test_a_person_reads_steps_facts_and_what_is_left(run: Arranged, capsys: pyte
 
 
 def test_it_can_be_kept_and_removed_later(run: Arranged, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--team", "smoke01", "--keep") == exit_codes.OK
+    assert run("--team", "smoke0123abcd", "--keep") == exit_codes.OK
     assert run.removed == []
-    assert "turbine smoke --team smoke01 --remove" in capsys.readouterr().err
-    assert run("--team", "smoke01", "--remove", "--json") == exit_codes.OK
-    assert json.loads(capsys.readouterr().out) == {"team": "smoke01", "removed": ["the team's stack"], "left": []}
-    assert run.removed == ["smoke01"]
+    assert "turbine smoke --team smoke0123abcd --remove" in capsys.readouterr().err
+    assert run("--team", "smoke0123abcd", "--remove", "--json") == exit_codes.OK
+    assert json.loads(capsys.readouterr().out) == {"team": "smoke0123abcd", "removed": ["the team's stack"], "left": []}
+    assert run.removed == ["smoke0123abcd"]
 
 
 @pytest.mark.parametrize("ends", [CommandError("the stack failed"), InterruptedBySignal(2)])
@@ -94,10 +94,10 @@ def test_it_is_removed_however_it_ends_also_if_it_was_to_be_kept(run: Arranged, 
     run.ends = ends
     if isinstance(ends, InterruptedBySignal):
         with pytest.raises(InterruptedBySignal):
-            run("--team", "smoke01", "--keep")
+            run("--team", "smoke0123abcd", "--keep")
     else:
-        assert run("--team", "smoke01", "--keep") == exit_codes.FAILED
-    assert run.removed == ["smoke01"]
+        assert run("--team", "smoke0123abcd", "--keep") == exit_codes.FAILED
+    assert run.removed == ["smoke0123abcd"]
 
 
 @pytest.mark.parametrize("arguments", [["--team", "vision"], ["--team", "vision", "--remove"], ["--remove"]])

@@ -41,11 +41,25 @@ class FakePages:
 
 
 class FakeDynamoDb:
-    """One run of the team."""
+    """A run of the team that its manifest began, and one that everybody's schedule did."""
 
     def get_paginator(self, _name: str) -> FakePages:
-        item = {"run_id": RUN, "team": "smoke01", "training_execution_arn": arn("training")}
-        return FakePages(Items=[{name: {"S": value} for name, value in item.items()}])
+        uri = "s3://data/manifests/{}/good.json?versionId=1"
+        items = [
+            {
+                "run_id": RUN,
+                "team": "smoke01",
+                "training_execution_arn": arn("training"),
+                "manifest_uri": uri.format("smoke01"),
+            },
+            {
+                "run_id": RUN,
+                "team": "smoke01",
+                "training_execution_arn": arn("shared"),
+                "manifest_uri": uri.format("_fleet"),
+            },
+        ]
+        return FakePages(Items=[{name: {"S": value} for name, value in item.items()} for item in items])
 
 
 class FakeStepFunctions:
@@ -55,7 +69,7 @@ class FakeStepFunctions:
         self.stopped: list[str] = []
 
     def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803
-        return {"status": "RUNNING" if executionArn == arn("training") else "FAILED"}
+        return {"status": "RUNNING" if executionArn in (arn("training"), arn("shared")) else "FAILED"}
 
     def stop_execution(self, executionArn: str, error: str, cause: str) -> None:  # noqa: N803
         self.stopped.append(executionArn)
@@ -159,7 +173,7 @@ def test_everything_of_the_team_goes_and_nothing_else(cloud: FakeCloud) -> None:
     assert left_in(cloud, "data") == ["datasets/vision/a"]
     assert left_in(cloud, "artifacts") == ["runs/smoke012/other/metrics.json"]
     assert cloud.stepfunctions.stopped == [arn("training")]
-    assert cloud.batch.terminated == ["live"]
+    assert set(cloud.batch.terminated) == {"live"}
     assert cloud.sagemaker.deleted == ["turbine-smoke01-v1", "package/1", "group"]
 
 

@@ -22,7 +22,7 @@ def test_each_test_has_a_name_of_its_own() -> None:
     assert own_team.check_name(first) == first
 
 
-@pytest.mark.parametrize("name", ["vision", "smoke-1", "Smoke1", "", "smoke" + "x" * 16])
+@pytest.mark.parametrize("name", ["vision", "smoke-1", "Smoke1", "", "smokedetect", "smoke1a2b3c4d5"])
 def test_another_teams_name_is_refused(name: str) -> None:
     with pytest.raises(CommandError) as raised:
         own_team.check_name(name)

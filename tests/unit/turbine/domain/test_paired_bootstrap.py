@@ -86,6 +86,7 @@ def test_pairing_is_what_sees_a_small_gain() -> None:
 def test_what_cannot_be_drawn_is_held_and_said() -> None:
     mine, theirs = pair(4, 0.99, 0.5)
     fewer = sample([True] * 90)
+    crowded = Sample({"accuracy": 0.5}, EvaluationBlocks(columns={"rows": [200], "hits": [100]}))
     for challenger, champion, given, why in (
         (Sample(mine.metrics), theirs, rule(), "challenger left no evaluation_blocks.json"),
         (mine, Sample(theirs.metrics), rule(), "champion left no evaluation_blocks.json"),
@@ -97,6 +98,7 @@ def test_what_cannot_be_drawn_is_held_and_said() -> None:
             "challenger's evaluation_blocks.json does not add up",
         ),
         (mine, theirs._replace(metrics={"accuracy": 0.4}), rule(), "champion's evaluation_blocks.json does not add up"),
+        (crowded, crowded, rule(), "fill 1 blocks, fewer than the 30"),
         (fewer, fewer, rule(), "90 test rows are fewer than the 100 required"),
         (
             Sample({"macro_f1": 0.9}, mine.blocks),

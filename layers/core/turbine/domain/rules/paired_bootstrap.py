@@ -1,8 +1,9 @@
 """Promote what is better beyond the luck of the test split's draw, reject what is worse beyond it, hold the rest.
 
 Blocks of the test split's rows are drawn with replacement, the same for both models, and the improvement is measured on
-each draw. Its quantiles at 1 - `confidence` and at `confidence` are one-sided bounds: by chance alone, one comparison
-in 1 / (1 - `confidence`) promotes a model that is no better. Without `non_inferiority_margin` the lower bound must lie
+each draw. Its quantiles at 1 - `confidence` and at `confidence` are one-sided bounds: by chance alone,
+about one comparison in 1 / (1 - `confidence`) promotes a model that is no better. That holds for many rows: where two
+models differ on a handful only, more are promoted. Without `non_inferiority_margin` the lower bound must lie
 above zero and the improvement itself reach `min_delta`; with it the lower bound must lie above minus the margin, so
 that a model which is as good, and newer or smaller, is promoted too.
 
@@ -24,6 +25,8 @@ from turbine.domain.rules.min_delta import ROUNDING, broken_guardrail, improveme
 from turbine.domain.rules.ruling import Evidence, Ruling, Sample
 
 RESAMPLES = 2_000
+FEWEST_BLOCKS = 30
+"""With fewer to draw from the quantiles mean nothing."""
 _SUMMED_TWICE = 1e-6
 """Both sum the same rows, in another order."""
 
@@ -48,6 +51,11 @@ def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
             )
     if mine.row_count < rule.min_rows:
         return Ruling("hold", delta, f"but {mine.row_count} test rows are fewer than the {rule.min_rows} required")
+    filled = sum(rows > 0 for rows in mine.columns["rows"])
+    if filled < FEWEST_BLOCKS:
+        return Ruling(
+            "hold", delta, f"but the test rows fill {filled} blocks, fewer than the {FEWEST_BLOCKS} to draw from"
+        )
     return _decide(rule, delta, measure(rule, mine, theirs))
 
 
