@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from turbine.domain.evaluation import EvaluationBlocks, needed, value
 from turbine.domain.rule import Rule
@@ -44,8 +44,8 @@ def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
         return Ruling("hold", delta, "but the two were not measured on the same rows")
     if not (needed(rule.metric, mine.columns) and needed(rule.metric, theirs.columns)):
         return Ruling("hold", delta, f"but {rule.metric} cannot be put together from evaluation_blocks.json")
-    for whose, side in (("challenger", challenger), ("champion", opponent)):
-        if not _adds_up(rule.metric, side):
+    for whose, blocks, metrics in (("challenger", mine, challenger.metrics), ("champion", theirs, opponent.metrics)):
+        if not _adds_up(rule.metric, blocks, metrics):
             return Ruling(
                 "hold", delta, f"but the {whose}'s evaluation_blocks.json does not add up to its metrics.json"
             )
@@ -59,11 +59,10 @@ def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
     return _decide(rule, delta, measure(rule, mine, theirs))
 
 
-def _adds_up(metric: str, side: Sample) -> bool:
+def _adds_up(metric: str, blocks: EvaluationBlocks, metrics: Mapping[str, float]) -> bool:
     """Whether the blocks are of the evaluation whose metric is judged."""
-    assert side.blocks is not None
-    totals = {name: sum(side.blocks.columns[name]) for name in needed(metric, side.blocks.columns)}
-    return math.isclose(value(metric, totals), side.metrics[metric], rel_tol=_SUMMED_TWICE, abs_tol=_SUMMED_TWICE)
+    totals = {name: sum(blocks.columns[name]) for name in needed(metric, blocks.columns)}
+    return math.isclose(value(metric, totals), metrics[metric], rel_tol=_SUMMED_TWICE, abs_tol=_SUMMED_TWICE)
 
 
 def measure(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, resamples: int = RESAMPLES) -> Evidence:
