@@ -1,0 +1,312 @@
+"""What the machines ask AWS for, in memory, and who goes on next: the caller decides, step by step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from tests.fakes import FakeExecutions, FakeLogs, FakeNotifier, FakeRegistry, FakeVersioning
+from tests.lifecycle import dynamodb
+from tests.lifecycle.definitions import definition
+from tests.lifecycle.faults import DIED, LOST, DiedError, Fault, Kind, Ports
+from tests.lifecycle.interpreter import LIVE, Execution, Interpreter, Steps, Strand, TaskError, now
+from tests.lifecycle.jobs import Fate, TrainingJobs
+from tests.unit.turbine.arrange import ARTIFACTS, World
+from turbine.domain.champion import Promotion
+from turbine.domain.errors import TurbineError
+from turbine.domain.registry import Approval
+from turbine.domain.run import RunReference
+from turbine.ports import Execution as Described
+from turbine.usecases.compare_models import CompareModels, ComparisonRequest
+from turbine.usecases.judge_training import JudgeTraining, TrainingReport
+from turbine.usecases.prepare_training import PrepareTraining
+from turbine.usecases.promote_model import PromoteModel
+from turbine.usecases.publish_artifacts import PublishArtifacts
+from turbine.usecases.record_outcome import RecordOutcome
+from turbine.usecases.register_model import RegisterModel, RegistrationRequest
+from turbine.usecases.status_change import StatusChange
+
+_MACHINES = {"TrainingMachine": "training", "RunMachine": "run", "PromotionMachine": "promotion"}
+_STEP = timedelta(milliseconds=100)
+SPOT_QUEUE = "arn:aws:batch:us-east-1:123456789012:job-queue/SpotQueue"
+
+
+class Delivery(NamedTuple):
+    """An event that EventBridge has to deliver, at least once."""
+
+    target: str
+    event: dict[str, Any]
+
+
+class Registry(FakeRegistry):
+    """With each package's approval, whoever sets it."""
+
+    @property
+    def approvals(self) -> dict[str, str]:
+        found: dict[str, str] = {package.arn: request.approval for package, request, _ in self.packages}
+        return found | {arn: approval for arn, approval, _ in self.revisions}
+
+
+@dataclass
+class Cloud:
+    """One account. `fate` says how a job of a run ends; `pick` chooses which strand goes on within a function."""
+
+    fate: Callable[[str], Fate]
+    pick: Callable[[list[Strand]], Strand]
+    world: World = field(default_factory=World)
+    executions: dict[str, Execution] = field(default_factory=dict)
+    strands: list[Strand] = field(default_factory=list)
+    pending: list[Delivery] = field(default_factory=list)
+    delivered: list[Delivery] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.world.registry = self.registry = Registry(self.world.clock)
+        self.training = TrainingJobs(self.world, self.fate)
+        self.known = FakeExecutions()
+        self.ports = Ports(self._meanwhile)
+        self.interpreter = Interpreter(self._task, self._spawn, self._now)
+        self.functions = self._functions()
+        self._fault: Fault | None = None
+
+    # what happens to the account
+
+    def drop(self, key: str, manifest: Mapping[str, Any], sequencer: str) -> str:
+        """Put a manifest; the id of its version."""
+        event = self.world.drop(key, manifest, sequencer)
+        self.pending.append(Delivery("TrainingMachine", event))
+        return str(event["detail"]["object"]["version-id"])
+
+    def deliver(self, number: int, *, again: bool) -> None:
+        """Deliver a pending event; with `again` it will be delivered once more."""
+        delivery = self.pending[number] if again else self.pending.pop(number)
+        self.delivered.append(delivery)
+        if delivery.target in _MACHINES:
+            self.start(delivery.target, f"event-{len(self.executions)}", delivery.event)
+        else:
+            self._spawn(delivery.target, self._heard(delivery), None)
+
+    def start(self, machine: str, name: str, given: Any) -> Execution:
+        """StartExecution. Raises: TaskError when the name is taken by an execution that ended."""
+        arn = f"arn:aws:states:us-east-1:123456789012:execution:{machine}:{name}"
+        taken = self.executions.get(arn)
+        if taken is not None:
+            if taken.status == LIVE and taken.input == given:
+                return taken
+            raise TaskError("StepFunctions.ExecutionAlreadyExistsException", name)
+        definition_of = definition(_MACHINES[machine])
+        execution = Execution(arn, name, machine, given, definition_of["StartAt"], given)
+        self.executions[arn] = execution
+        self._describe(execution)
+        self._spawn(name, self._life(execution), execution)
+        return execution
+
+    def stop(self, execution: Execution, *, ends_jobs: bool) -> None:
+        """StopExecution; what it waits for is ended as far as AWS does, or not in time."""
+        self._close(execution)
+        self._end(execution, "ABORTED")
+        if not ends_jobs:
+            return
+        for job_id, name in self.training.jobs.names.items():
+            if name == execution.input.get("run_id") and self.training.is_live(job_id):
+                self.training.jobs.terminate(job_id, "Terminated by Step Functions")
+        for child in list(self.executions.values()):
+            if child.status == LIVE and child.name.startswith(f"{execution.name}-v"):
+                self.stop(child, ends_jobs=True)
+
+    def redrive(self, execution: Execution) -> None:
+        """RedriveExecution: on from the state where it ended."""
+        assert execution.status not in {LIVE, "SUCCEEDED"}
+        execution.status, execution.error, execution.cause = LIVE, None, None
+        execution.redrive_count += 1
+        self._describe(execution)
+        self._spawn(execution.name, self._life(execution), execution)
+
+    # who goes on
+
+    def ready(self) -> list[Strand]:
+        """The strands that may go on, in the order in which they were made."""
+        self.strands = [strand for strand in self.strands if not strand.done]
+        return [strand for strand in self.strands if not strand.is_busy and strand.ready()]
+
+    def step(self, strand: Strand, fault: Fault | None = None) -> None:
+        """Go on with one strand; the Task it calls, if any, meets the fault."""
+        self._fault = fault
+        self.world.clock.moment += _STEP
+        strand.step()
+        self._fault = None
+
+    def _meanwhile(self) -> None:
+        others = self.ready()
+        if others:
+            self.step(self.pick(others))
+
+    def _spawn(self, name: str, steps: Steps, owner: Execution | None) -> Strand:
+        strand = Strand(name, steps, owner)
+        self.strands.append(strand)
+        return strand
+
+    # executions
+
+    def _life(self, execution: Execution) -> Steps:
+        try:
+            output = yield from self.interpreter.run(definition(_MACHINES[execution.machine]), execution)
+        except TaskError as failure:
+            execution.error, execution.cause = failure.error, failure.cause
+            self._close(execution)
+            self._end(execution, "FAILED")
+        else:
+            execution.output = output
+            self._end(execution, "SUCCEEDED")
+
+    def _close(self, execution: Execution) -> None:
+        for strand in self.strands:
+            if strand.owner is execution and not strand.is_busy and not strand.done:
+                strand.done = True
+                strand.steps.close()  # type: ignore[attr-defined]
+
+    def _end(self, execution: Execution, status: str) -> None:
+        execution.status = status
+        self._describe(execution)
+        if execution.machine == "RunMachine":
+            self.pending.append(Delivery("RecordOutcome", self._status_change(execution)))
+
+    def _describe(self, execution: Execution) -> None:
+        described = Described(
+            execution.status, execution.input, execution.redrive_count, execution.error, execution.cause
+        )
+        self.known.known[execution.arn] = described
+
+    def _status_change(self, execution: Execution) -> dict[str, Any]:
+        ended = self.world.clock()
+        return {
+            "id": f"status-{execution.name}-{execution.redrive_count}-{ended.timestamp()}",
+            "time": ended.isoformat(),
+            "detail": {
+                "executionArn": execution.arn,
+                "name": execution.name,
+                "status": execution.status,
+                "stopDate": int(ended.timestamp() * 1000),
+                "input": json.dumps(execution.input),
+                "redriveCount": execution.redrive_count,
+                "error": execution.error,
+                "cause": execution.cause,
+            },
+        }
+
+    def _heard(self, delivery: Delivery) -> Steps:
+        """An asynchronous function; one that dies is called again."""
+        yield now
+        fault, self._fault = self._fault, None
+        try:
+            self.ports.call(lambda: self.functions[delivery.target](delivery.event), fault)
+        except DiedError:
+            self.pending.append(delivery)
+
+    # Tasks
+
+    def _task(self, execution: Execution, resource: str, arguments: Any) -> Steps:
+        fault, self._fault = self._fault, None
+        integration = resource.removeprefix("arn:aws:states:::")
+        lost = next(error for service, error in LOST.items() if integration.startswith(f"{service}:"))
+        if fault is not None and fault.kind is Kind.LOST_REQUEST:
+            raise TaskError(lost, "the request was lost")
+        answer = self._services()[integration](arguments, fault)
+        if fault is not None and fault.kind is Kind.LOST_REPLY:
+            raise TaskError(lost, "the reply was lost")
+        if isinstance(answer, Generator):
+            answer = yield from answer
+        return answer
+
+    def _services(self) -> dict[str, Callable[[Any, Fault | None], Any]]:
+        table = self.world.table
+        return {
+            "lambda:invoke": self._invoke,
+            "dynamodb:getItem": lambda given, _: dynamodb.get_item(table, given),
+            "dynamodb:putItem": lambda given, _: dynamodb.put_item(table, given),
+            "dynamodb:updateItem": lambda given, _: dynamodb.update_item(table, given),
+            "states:startExecution.sync:2": self._start_and_wait,
+            "batch:submitJob.sync": self._submit_and_wait,
+            "events:putEvents": self._put_events,
+            "aws-sdk:sagemaker:updateModelPackage": self._update_package,
+            "aws-sdk:sfn:describeExecution": self._describe_execution,
+        }
+
+    def _invoke(self, given: Mapping[str, Any], fault: Fault | None) -> dict[str, Any]:
+        function = self.functions[given["FunctionName"].removesuffix("Function")]
+        try:
+            reply = self.ports.call(lambda: function(given["Payload"]), fault)
+        except DiedError:
+            raise TaskError(DIED, "the function died") from None
+        except TurbineError as error:
+            cause = {"errorMessage": str(error), "errorType": type(error).__name__}
+            raise TaskError(type(error).__name__, json.dumps(cause)) from error
+        return {"Payload": json.loads(json.dumps(reply))}
+
+    def _start_and_wait(self, given: Mapping[str, Any], _: Fault | None) -> Steps:
+        child = self.start(given["StateMachineArn"], given["Name"], given["Input"])
+
+        def wait() -> Steps:
+            yield lambda: child.status != LIVE
+            if child.status != "SUCCEEDED":
+                cause = {"ExecutionArn": child.arn, "Status": child.status, "Error": child.error, "Cause": child.cause}
+                raise TaskError("States.TaskFailed", json.dumps(cause))
+            return {"ExecutionArn": child.arn, "Status": child.status, "Output": child.output}
+
+        return wait()
+
+    def _submit_and_wait(self, given: Mapping[str, Any], _: Fault | None) -> Steps:
+        job_id, steps = self.training.submit(given)
+        self._spawn(job_id, steps, None)
+
+        def wait() -> Steps:
+            yield lambda: not self.training.is_live(job_id)
+            described = self.training.described(job_id)
+            if described["Status"] != "SUCCEEDED":
+                raise TaskError("States.TaskFailed", json.dumps(described))
+            return described
+
+        return wait()
+
+    def _put_events(self, given: Mapping[str, Any], _: Fault | None) -> dict[str, Any]:
+        for entry in given["Entries"]:
+            self.world.bus.publish(entry["DetailType"], entry["Detail"])
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}
+
+    def _update_package(self, given: Mapping[str, Any], _: Fault | None) -> dict[str, Any]:
+        approval: Approval = given["ModelApprovalStatus"]
+        self.registry.revise(given["ModelPackageArn"], approval, {})
+        return {"ModelPackageArn": given["ModelPackageArn"]}
+
+    def _describe_execution(self, given: Mapping[str, Any], _: Fault | None) -> dict[str, Any]:
+        execution = self.executions.get(given["ExecutionArn"])
+        if execution is None:
+            raise TaskError("Sfn.ExecutionDoesNotExistException", given["ExecutionArn"])
+        return {"Status": execution.status}
+
+    def _functions(self) -> dict[str, Callable[[dict[str, Any]], Any]]:
+        """The use cases behind the functions, as `turbine.wiring` makes them, on ports that may fail."""
+        world, watched = self.world, self.ports.watched
+        store, table, bus, clock = watched(world.store), watched(world.table), watched(world.bus), world.clock
+        registry, jobs, logs = watched(self.registry), watched(self.training.jobs), FakeLogs()
+        prepare = PrepareTraining("data", ARTIFACTS, store, table, bus, clock)
+        publish = PublishArtifacts(ARTIFACTS, "image", store, FakeVersioning(world.store), bus, clock)
+        compare = CompareModels(ARTIFACTS, store, table, watched(world.metrics), clock)
+        register = RegisterModel("turbine", ARTIFACTS, "image", store, table, registry, clock)
+        promote = PromoteModel(ARTIFACTS, store, table, clock)
+        judge = JudgeTraining(ARTIFACTS, SPOT_QUEUE, store, table, jobs, logs)
+        record = RecordOutcome(table, watched(self.known), logs, bus, watched(FakeNotifier()))
+        return {
+            "PrepareTraining": lambda given: prepare(given["event"], given["execution_arn"]),
+            "PublishArtifacts": lambda given: publish(RunReference.model_validate(given)),
+            "CompareModels": lambda given: compare(ComparisonRequest.model_validate(given)),
+            "RegisterModel": lambda given: register(RegistrationRequest.model_validate(given)),
+            "PromoteModel": lambda given: promote(Promotion.model_validate(given)),
+            "JudgeTraining": lambda given: judge(TrainingReport.model_validate(given)),
+            "RecordOutcome": lambda given: record(StatusChange.model_validate(given)),
+        }
+
+    def _now(self) -> str:
+        return self.world.clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
