@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from tests.fakes import FakeExecutions, FakeLogs, FakeNotifier, FakeRegistry, FakeVersioning
+from tests.fakes import FakeExecutions, FakeLogs, FakeNotifier, FakeRegistry, FakeTable, FakeVersioning
 from tests.lifecycle import dynamodb
 from tests.lifecycle.definitions import definition
 from tests.lifecycle.faults import DIED, LOST, DiedError, Fault, Kind, Ports
@@ -71,6 +71,11 @@ class Cloud:
         self.functions = self._functions()
         self._fault: Fault | None = None
 
+    def use(self, table: FakeTable) -> None:
+        """Put another table in the place of the one there is."""
+        self.world.table = table
+        self.functions = self._functions()
+
     # what happens to the account
 
     def drop(self, key: str, manifest: Mapping[str, Any], sequencer: str) -> str:
@@ -97,7 +102,7 @@ class Cloud:
                 return taken
             raise TaskError("StepFunctions.ExecutionAlreadyExistsException", name)
         definition_of = definition(_MACHINES[machine])
-        execution = Execution(arn, name, machine, given, definition_of["StartAt"], given)
+        execution = Execution(arn, name, machine, given, self._now(), definition_of["StartAt"], given)
         self.executions[arn] = execution
         self._describe(execution)
         self._spawn(name, self._life(execution), execution)
@@ -123,6 +128,11 @@ class Cloud:
         execution.redrive_count += 1
         self._describe(execution)
         self._spawn(execution.name, self._life(execution), execution)
+
+    def forget(self, execution: Execution) -> None:
+        """90 days have gone by: nobody knows an execution that ended, and its name is free again."""
+        assert execution.status != LIVE
+        del self.executions[execution.arn], self.known.known[execution.arn]
 
     # who goes on
 
@@ -165,7 +175,7 @@ class Cloud:
         for strand in self.strands:
             if strand.owner is execution and not strand.is_busy and not strand.done:
                 strand.done = True
-                strand.steps.close()  # type: ignore[attr-defined]
+                strand.steps.close()
 
     def _end(self, execution: Execution, status: str) -> None:
         execution.status = status
@@ -188,7 +198,8 @@ class Cloud:
                 "executionArn": execution.arn,
                 "name": execution.name,
                 "status": execution.status,
-                "stopDate": int(ended.timestamp() * 1000),
+                "startDate": round(datetime.fromisoformat(execution.started_at).timestamp() * 1000),
+                "stopDate": round(ended.timestamp() * 1000),
                 "input": json.dumps(execution.input),
                 "redriveCount": execution.redrive_count,
                 "error": execution.error,

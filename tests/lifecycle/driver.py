@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from tests.lifecycle.aws import Cloud
 from tests.lifecycle.faults import Fault, Kind
-from tests.lifecycle.interpreter import LIVE
+from tests.lifecycle.interpreter import LIVE, Execution
 from tests.lifecycle.jobs import Fate
 
 STEPS_MAX = 20_000
@@ -16,12 +17,20 @@ PORT_CALLS = 40  # few functions make more
 
 @dataclass(frozen=True)
 class Odds:
-    """How often: a fault of a Task, an event delivered once more, a job that does not end well, a stop of a run."""
+    """How often what happens: at each step but for the first two, which are for each event and for each job.
 
-    fault: float = 0.1
+    `attempt`: somebody starts a run's next attempt; `forget`: Step Functions forgets an execution that ended.
+    """
+
     duplicate: float = 0.3
     bad_job: float = 0.3
-    stop: float = 0.0
+    fault: float = 0.1
+    stop: float = 0.002
+    attempt: float = 0.005
+    forget: float = 0.005
+
+
+QUIET = Odds(duplicate=0, bad_job=0, fault=0, stop=0, attempt=0, forget=0)
 
 
 class Driver:
@@ -35,7 +44,7 @@ class Driver:
     def run(self) -> None:
         """Go on until nothing is left to do; then an operator redrives what faults have ended, undisturbed."""
         self._go_on()
-        self.odds = Odds(fault=0, duplicate=0, bad_job=0, stop=0)
+        self.odds = QUIET
         for _ in range(5):
             self._go_on()
             ended = [one for one in self.cloud.executions.values() if _is_unfinished(self.cloud, one.arn)]
@@ -54,26 +63,44 @@ class Driver:
             if chosen < len(ready):
                 self.cloud.step(ready[chosen], self._chosen_fault())
             else:
-                self.cloud.deliver(chosen - len(ready), again=self.random.random() < self.odds.duplicate)
-            self._stop_one()
+                self.cloud.deliver(chosen - len(ready), again=self._happens(self.odds.duplicate))
+            self._interfere()
         raise AssertionError(f"no end after {STEPS_MAX} steps")
 
     def _chosen_fault(self) -> Fault | None:
-        if self.random.random() >= self.odds.fault:
+        if not self._happens(self.odds.fault):
             return None
         return Fault(self.random.choice(list(Kind)), self.random.randrange(PORT_CALLS))
 
-    def _stop_one(self) -> None:
-        if self.random.random() >= self.odds.stop:
-            return
-        live = [one for one in self.cloud.executions.values() if one.status == LIVE and one.machine == "RunMachine"]
-        if live:
-            self.cloud.stop(self.random.choice(live), ends_jobs=self.random.random() < 0.5)
+    def _interfere(self) -> None:
+        """What people and time do to the runs' executions."""
+        runs = [one for one in self.cloud.executions.values() if one.machine == "RunMachine"]
+        live = [one for one in runs if one.status == LIVE]
+        # One that was stopped before it claimed its run leaves no claim, and an event that comes 90 days later runs it.
+        ended = [one for one in runs if one.status != LIVE and _claim(self.cloud, one) is not None]
+        if live and self._happens(self.odds.stop):
+            self.cloud.stop(self.random.choice(live), ends_jobs=self._happens(0.5))
+        if runs and self._happens(self.odds.attempt):
+            self._attempt(self.random.choice(runs))
+        if ended and self._happens(self.odds.forget):
+            self.cloud.forget(self.random.choice(ended))
+
+    def _attempt(self, run: Execution) -> None:
+        attempt = 1 + max(one.input["attempt"] for one in self.cloud.executions.values() if _is_same_run(one, run))
+        given = run.input | {"attempt": attempt}
+        self.cloud.start("RunMachine", f"{run.input['run_id']}-a{attempt}-{len(self.cloud.executions)}", given)
+
+    def _happens(self, chance: float) -> bool:
+        return self.random.random() < chance
 
     def _fate(self, _run_id: str) -> Fate:
-        if self.random.random() >= self.odds.bad_job:
+        if not self._happens(self.odds.bad_job):
             return Fate.DONE
         return self.random.choice([Fate.RECLAIMED, Fate.INTERRUPTED])
+
+
+def _is_same_run(one: Execution, other: Execution) -> bool:
+    return one.machine == other.machine and one.input["run_id"] == other.input["run_id"]
 
 
 def _is_unfinished(cloud: Cloud, arn: str) -> bool:
@@ -81,5 +108,9 @@ def _is_unfinished(cloud: Cloud, arn: str) -> bool:
     execution = cloud.executions[arn]
     if execution.status in {LIVE, "SUCCEEDED"} or execution.machine == "PromotionMachine":
         return False
-    claim = cloud.world.table.items.get((f"RUN#{execution.input.get('run_id')}", "CLAIM"))
+    claim = _claim(cloud, execution)
     return execution.machine == "TrainingMachine" or claim is None or claim["owner"] == arn
+
+
+def _claim(cloud: Cloud, execution: Execution) -> dict[str, Any] | None:
+    return cloud.world.table.items.get((f"RUN#{execution.input.get('run_id')}", "CLAIM"))

@@ -53,6 +53,8 @@ def _check(given: Mapping[str, Any], stored: Mapping[str, Any] | None) -> None:
 def _holds(given: Mapping[str, Any], condition: str, stored: Mapping[str, Any] | None) -> bool:
     if condition == "attribute_not_exists(pk)":
         return stored is None
+    if " AND " in condition:
+        return all(_holds(given, part, stored) for part in condition.split(" AND "))
     name, is_comparison, value = condition.partition(" = ")
     assert is_comparison, f"{condition} is not understood here"
     return stored is not None and stored.get(_name(given, name)) == _value(given, value)

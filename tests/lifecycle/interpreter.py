@@ -8,15 +8,14 @@ outgrows it unseen. The embedded cloud's interpreter is another one, which runs 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.lifecycle.expressions import rendered
 
 Ready = Callable[[], bool]
-Steps = Iterator[Ready]
-Call = Callable[["Execution", str, Any], Iterator[Ready]]  # its return value is the Task's result
+Steps = Generator[Ready, None, Any]  # what it returns is the result
 
 _KNOWN = {
     "Task": {"Resource", "Arguments", "TimeoutSeconds", "Retry", "Catch", "Output"},
@@ -52,6 +51,7 @@ class Execution:
     name: str
     machine: str
     input: Any
+    started_at: str
     state: str
     given: Any = None
     variables: dict[str, Any] = field(default_factory=dict)
@@ -202,7 +202,12 @@ class _Step:
     def bindings(self) -> dict[str, Any]:
         execution = self.execution
         context = {
-            "Execution": {"Id": execution.arn, "Name": execution.name, "RedriveCount": execution.redrive_count},
+            "Execution": {
+                "Id": execution.arn,
+                "Name": execution.name,
+                "StartTime": execution.started_at,
+                "RedriveCount": execution.redrive_count,
+            },
             "State": {"Name": self.name, "EnteredTime": self.entered_at, "RetryCount": self.retry_count},
         }
         return {**self.variables, "states": {"input": self.given, "context": context, **self._more}}

@@ -35,6 +35,11 @@ class Champion(Record):
     actor: str
 
 
+def history_key(champion_version: int) -> str:
+    """The sort key of a champion in its team's history."""
+    return f"CHAMPION#{champion_version:08d}"
+
+
 def successor(promotion: Promotion, promoted_at: str) -> Champion:
     """The champion that a promotion makes."""
     return Champion(

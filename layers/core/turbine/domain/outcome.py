@@ -13,6 +13,7 @@ LOG_LINE_MAX = 1000
 # A message holds at most 256 KB (SNS, EventBridge), an item 400 KB (DynamoDB).
 LOG_TAIL_MAX_BYTES = 16 * 1024
 TERMINAL = frozenset({"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"})
+SUPERSEDED = "SUPERSEDED"
 
 
 class FailedJob(NamedTuple):
@@ -28,6 +29,28 @@ def order(attempt: int, redrive: int, event_time: str) -> str:
     Units: `event_time` is ISO 8601 in UTC, so that it compares as text.
     """
     return f"{attempt:06d}#{redrive:06d}#{event_time}"
+
+
+def superseded(run_id: str, team: str, execution_arn: str, ended_at: str) -> dict[str, Any]:
+    """The outcome of a run that was prepared and never started; any other is newer."""
+    return {
+        "pk": f"RUN#{run_id}",
+        "sk": "OUTCOME",
+        "run_id": run_id,
+        "team": team,
+        "status": SUPERSEDED,
+        "attempt": 0,
+        "order": order(0, 0, ended_at),
+        "ended_at": ended_at,
+        "event_time": ended_at,
+        "event_id": execution_arn,
+        "error": None,
+        "cause": "A newer version of the manifest was there before this one's run could start.",
+        "log_tail": [],
+        "decision": None,
+        "execution_arn": execution_arn,
+        "announced": True,
+    }
 
 
 def failed_job(cause: str) -> FailedJob | None:

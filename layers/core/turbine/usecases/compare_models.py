@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from turbine.domain import verdict
+from turbine.domain.champion import history_key
 from turbine.domain.errors import MetricsLateError
 from turbine.domain.metrics import Measured, Metrics, period_s
 from turbine.domain.run import RunReference, RunSpec
@@ -40,7 +41,7 @@ class CompareModels:
         """Decide. Raises: MetricsLateError while CloudWatch may still be catching up."""
         files = RunFiles(self.store, self.artifact_bucket)
         champion = self.table.get(f"TEAM#{request.team}", "CHAMPION")
-        if champion is not None and champion["run_id"] == request.run_id:
+        if self._was_promoted(files, request, champion):
             return self._own_promotion(files, request)
         version = int(champion["champion_version"]) if champion is not None else 0
         place = files.place(request.team, request.run_id, f"decisions/{version}.json")
@@ -52,8 +53,20 @@ class CompareModels:
         self._record(files, stored)
         return stored.model_dump(mode="json")
 
+    def _was_promoted(self, files: RunFiles, request: ComparisonRequest, champion: Item | None) -> bool:
+        """Whether this run has become the champion already, be it that another has succeeded it since."""
+        if champion is None:
+            return False
+        if champion["run_id"] == request.run_id:
+            return True
+        latest = files.find_json(files.place(request.team, request.run_id, "decision.json"))
+        if latest is None or latest["decision"] != "promote":
+            return False
+        made = self.table.get(f"TEAM#{request.team}", history_key(latest["champion_version"] + 1))
+        return made is not None and made["run_id"] == request.run_id
+
     def _own_promotion(self, files: RunFiles, request: ComparisonRequest) -> dict[str, Any]:
-        """This run has become the champion already: its decision is the one that made it so."""
+        """The decision that made this run the champion."""
         latest = self.store.read(files.place(request.team, request.run_id, "decision.json"))
         return Verdict.model_validate_json(latest).model_dump(mode="json")
 

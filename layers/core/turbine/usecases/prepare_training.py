@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from turbine.domain import arrival, capacity, document, manifest, names, run, team, uri
+from turbine.domain import arrival, capacity, document, manifest, names, outcome, run, team, uri
 from turbine.domain.arrival import BATCH_FOLDER
 from turbine.domain.cause import Cause, ManifestCause, batch_entry_cause, padded_sequencer, schedule_cause
 from turbine.domain.errors import (
@@ -65,6 +65,7 @@ class PrepareTraining:
         if arrival.is_object_created(event):
             file = arrival.dropped(event)
             if self._is_stale(file):
+                self._supersede(file, execution_arn)
                 return _reply(file.key, stale=True)
             return self._prepare(file.key, self._dropped(file), catalog, execution_arn)
         firing = arrival.fired(event)
@@ -102,6 +103,28 @@ class PrepareTraining:
             return False
         latest = self.table.get(item["pk"], item["sk"])
         return latest is not None and latest["sequencer"] > item["sequencer"]
+
+    def _supersede(self, file: ManifestCause, execution_arn: str) -> None:
+        """End the runs that an earlier try of this event prepared and did not start.
+
+        It was accepted then, and a newer version came before this one's retry: its runs may not start any more, nor
+        may they be left without an end. Should one be started all the same by another delivery that was accepted in
+        time, then its real outcome replaces this one, which is the oldest there can be.
+        """
+        files = RunFiles(self.store, self.artifact_bucket)
+        try:
+            wishes = self._dropped(file)
+        except ManifestUnreadableError:  # an old version may have expired; then nothing was prepared just now
+            return
+        for wish in wishes:
+            given = wish.manifest
+            if given is None:
+                continue
+            run_id = names.run_id(given.team, given.dataset.name, wish.cause.key)
+            spec = files.find_spec(given.team, run_id)
+            if spec is not None and self.table.get(f"RUN#{run_id}", "CLAIM") is None:
+                self._record(spec, wish.slot.manifest_uri, execution_arn)
+                self.table.insert(outcome.superseded(spec.run_id, spec.team, execution_arn, self._now()))
 
     def _dropped(self, file: ManifestCause) -> list[Wish]:
         """The wishes in a dropped file."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from turbine.domain.champion import Champion, Promotion, promoted_detail, successor
+from turbine.domain.champion import Champion, Promotion, history_key, promoted_detail, successor
 from turbine.domain.errors import ChampionChangedError, PackageMissingError
 from turbine.ports import Clock, Item, ObjectStore, Table
 from turbine.usecases.run_files import RunFiles
@@ -65,7 +65,7 @@ class PromoteModel:
 
     def _done(self, pk: str, promotion: Promotion) -> Champion | None:
         """What an earlier attempt of this very promotion wrote."""
-        item = self.table.get(pk, _history(promotion.expected_champion_version + 1))
+        item = self.table.get(pk, history_key(promotion.expected_champion_version + 1))
         if item is None or item["promotion_id"] != promotion.promotion_id:
             return None
         return Champion.model_validate(item)
@@ -78,7 +78,7 @@ class PromoteModel:
         swapped = self.table.swap(
             {"pk": pk, "sk": "CHAMPION", **fields},
             {"champion_version": expected} if expected else None,
-            {"pk": pk, "sk": _history(champion.champion_version), **fields},
+            {"pk": pk, "sk": history_key(champion.champion_version), **fields},
         )
         if swapped:
             return champion
@@ -94,11 +94,7 @@ class PromoteModel:
 
     def _previous_arn(self, pk: str, champion: Champion) -> str | None:
         """The package to be archived: that of the champion before, unless it is this very one."""
-        item = self.table.get(pk, _history(champion.champion_version - 1))
+        item = self.table.get(pk, history_key(champion.champion_version - 1))
         if item is None or item["model_package_arn"] == champion.model_package_arn:
             return None
         return str(item["model_package_arn"])
-
-
-def _history(champion_version: int) -> str:
-    return f"CHAMPION#{champion_version:08d}"

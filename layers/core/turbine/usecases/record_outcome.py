@@ -8,11 +8,12 @@ one that claimed it is heard.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from turbine.domain import outcome
 from turbine.domain.errors import LogsUnavailableError
 from turbine.ports import EventBus, Execution, Executions, Item, JobLogs, Notifier, Table
-from turbine.usecases.status_change import StatusChange, execution_of
+from turbine.usecases.status_change import Detail, StatusChange, execution_of
 
 SUBJECT_MAX = 100
 
@@ -33,7 +34,7 @@ class RecordOutcome:
             return {"recorded": False}
         execution = execution_of(change.detail, self.executions)
         run_id = str(execution.input.get("run_id", change.detail.name))
-        if not self._may_report(run_id, change.detail.execution_arn):
+        if not self._may_report(run_id, change.detail):
             return {"recorded": False}
         item = self._outcome(change, run_id, execution)
         if not self.table.put_newer(item, "order"):
@@ -47,13 +48,18 @@ class RecordOutcome:
             self.table.update(item["pk"], "OUTCOME", {"announced": True}, {"order": item["order"]})
         return {"recorded": True}
 
-    def _may_report(self, run_id: str, execution_arn: str) -> bool:
+    def _may_report(self, run_id: str, detail: Detail) -> bool:
         """Whether an execution speaks for the run: a duplicate ends SUCCEEDED and did nothing.
 
-        Without a claim nobody owns the run: then it was stopped before it could claim it.
+        One that has the owner's name, long after that was forgotten, has its ARN too, but another start. Without a
+        claim nobody owns the run: then it was stopped before it could claim it.
         """
         claim = self.table.get(f"RUN#{run_id}", "CLAIM")
-        return claim is None or claim["owner"] == execution_arn
+        if claim is None:
+            return True
+        started_at = claim.get("owner_started_at")
+        is_same_start = None in (started_at, detail.started_ms) or _ms(str(started_at)) == detail.started_ms
+        return claim["owner"] == detail.execution_arn and is_same_start
 
     def _outcome(self, change: StatusChange, run_id: str, execution: Execution) -> Item:
         detail = change.detail
@@ -96,3 +102,7 @@ class RecordOutcome:
         if item["status"] != "SUCCEEDED":
             del message["decision"]
             self.bus.publish("TrainingFailed", message)
+
+
+def _ms(moment: str) -> int:
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)

@@ -21,6 +21,7 @@ class Detail(BaseModel):
     execution_arn: str = Field(alias="executionArn")
     name: str
     status: str
+    started_ms: int | None = Field(default=None, alias="startDate")
     stopped_ms: int | None = Field(default=None, alias="stopDate")
     input: str | None = None
     redrive_count: int | None = Field(default=None, alias="redriveCount")

@@ -85,6 +85,15 @@ def test_a_run_that_became_champion_keeps_the_decision_that_made_it_so(world: Wo
     assert compare(world, run) == first
 
 
+def test_a_former_champion_keeps_the_decision_that_made_it_so(world: World) -> None:
+    """Its run is attempted again after another was promoted: it was promoted, and that stays its decision."""
+    run = two_runs(world, 0.97, 0.98)
+    first = compare(world, run)
+    world.table.put({"pk": "TEAM#vision", "sk": "CHAMPION#00000002", "run_id": run.run_id})
+    crown(world, world.finished_run(test={"accuracy": 0.999}, name="third"), version=3)
+    assert compare(world, run) == first
+
+
 def test_a_late_metric_is_asked_for_again_and_held_at_last(world: World) -> None:
     run = world.finished_run(published=False)
     with pytest.raises(MetricsLateError, match="test_accuracy"):

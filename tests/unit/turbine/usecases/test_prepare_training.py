@@ -62,6 +62,28 @@ def test_an_older_version_that_arrives_after_a_newer_one_starts_nothing(world: W
     assert world.prepare()(new, "arn:again")["stale"] is False
 
 
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_a_prepared_run_that_may_not_start_any_more_ends_superseded(world: World, is_claimed: bool) -> None:
+    """The reply was lost, and before the retry a newer version came. A run that has started ends by itself."""
+    old = world.drop("manifests/vision/m.json", manifest(), sequencer="0A")
+    (run,) = world.prepare()(old, "arn:old")["runs"]
+    new = world.drop("manifests/vision/m.json", manifest(seed=8), sequencer="0B")
+    world.prepare()(new, "arn:new")
+    if is_claimed:
+        world.table.put({"pk": f"RUN#{run['run_id']}", "sk": "CLAIM", "owner": "arn:run"})
+    assert world.prepare()(old, "arn:old")["stale"] is True
+    outcome = world.table.get(f"RUN#{run['run_id']}", "OUTCOME")
+    assert (outcome or {}).get("status") == (None if is_claimed else "SUPERSEDED")
+
+
+def test_an_old_version_that_has_expired_ends_quietly(world: World) -> None:
+    old = world.drop("manifests/vision/m.json", manifest(), sequencer="0A")
+    new = world.drop("manifests/vision/m.json", manifest(seed=8), sequencer="0B")
+    world.prepare()(new, "arn:new")
+    world.store.delete_version("s3://data/manifests/vision/m.json", old["detail"]["object"]["version-id"])
+    assert world.prepare()(old, "arn:old")["stale"] is True
+
+
 @pytest.mark.parametrize(
     ("change", "field", "mend"),
     [

@@ -170,3 +170,12 @@ def test_a_log_of_ordinary_lines_stays_whole(listener: Listener) -> None:
     listener.logs.lines["job-1"] = lines
     assert listener.hear("FAILED", error="States.TaskFailed", cause=BATCH_CAUSE)
     assert listener.outcome["log_tail"] == lines
+
+
+def test_an_execution_that_has_the_owners_name_but_not_its_start_reports_nothing(listener: Listener) -> None:
+    """Step Functions forgets names after 90 days; the claim does not, and an ARN is made of the name."""
+    claim = {"pk": f"RUN#{RUN}", "sk": "CLAIM", "owner": ARN, "owner_started_at": "2026-11-23T20:00:00.250Z"}
+    listener.table.put(claim)
+    started = 1_795_464_000_250
+    assert not listener.hear("ABORTED", event_id="e2", startDate=started + 90 * 86_400_000)
+    assert listener.hear("SUCCEEDED", startDate=started)

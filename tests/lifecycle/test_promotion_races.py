@@ -1,0 +1,53 @@
+"""Runs of one team that finish together: never a wrong champion. Without the compare-and-swap there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.fakes import FakeTable
+from tests.lifecycle.driver import Driver, Odds
+from tests.lifecycle.history import check_rest
+from tests.unit.turbine.arrange import manifest
+from turbine.ports import Item
+
+RACE = Odds(duplicate=0, bad_job=0, fault=0.15, stop=0.001, attempt=0, forget=0)
+
+
+class UnguardedTable(FakeTable):
+    """A table on which a champion is simply written over."""
+
+    def swap(self, item: Item, expected: Mapping[str, Any] | None, also: Item) -> bool:
+        self.put(also)
+        self.put(item)
+        return True
+
+
+def race(seed: int, table: FakeTable | None = None) -> Driver:
+    """Two to five runs of a team, all at once, to their end."""
+    driver = Driver(seed, RACE)
+    if table is not None:
+        driver.cloud.use(table)
+    driver.cloud.world.add_team("vision")
+    for number in range(driver.random.randint(2, 5)):
+        driver.cloud.drop(f"manifests/vision/{seed}-{number}.json", manifest(seed=number), "01")
+    driver.run()
+    return driver
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_champion_is_the_right_one(seed: int) -> None:
+    check_rest(race(seed).cloud)
+
+
+def test_without_compare_and_swap_a_wrong_champion_is_found() -> None:
+    """The control: the same check, on a table without the defence."""
+    found = []
+    for seed in range(30):
+        try:
+            check_rest(race(seed, UnguardedTable()).cloud)
+        except AssertionError as error:
+            found.append(str(error))
+    assert any("replaced" in error or "should be the champion" in error for error in found), found
