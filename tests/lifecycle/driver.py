@@ -76,8 +76,7 @@ class Driver:
         """What people and time do to the runs' executions."""
         runs = [one for one in self.cloud.executions.values() if one.machine == "RunMachine"]
         live = [one for one in runs if one.status == LIVE]
-        # One that was stopped before it claimed its run leaves no claim, and an event that comes 90 days later runs it.
-        ended = [one for one in runs if one.status != LIVE and _claim(self.cloud, one) is not None]
+        ended = [one for one in runs if _may_be_forgotten(self.cloud, one)]
         if live and self._happens(self.odds.stop):
             self.cloud.stop(self.random.choice(live), ends_jobs=self._happens(0.5))
         if runs and self._happens(self.odds.attempt):
@@ -110,6 +109,17 @@ def _is_unfinished(cloud: Cloud, arn: str) -> bool:
         return False
     claim = _claim(cloud, execution)
     return execution.machine == "TrainingMachine" or claim is None or claim["owner"] == arn
+
+
+def _may_be_forgotten(cloud: Cloud, run: Execution) -> bool:
+    """Not one that people have to see to within 90 days.
+
+    Stopped before it claimed its run it leaves no claim, and an event that comes later runs it; stopped within its
+    promotion it leaves a champion without approval until it is redriven.
+    """
+    halves = [one for one in cloud.executions.values() if one.name.startswith(f"{run.name}-v")]
+    is_whole = all(one.status == "SUCCEEDED" for one in halves)
+    return run.status != LIVE and _claim(cloud, run) is not None and is_whole
 
 
 def _claim(cloud: Cloud, execution: Execution) -> dict[str, Any] | None:
