@@ -6,6 +6,9 @@ memory would only fail again.
 
 import sys
 
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
+
 FINISHED = 0
 BAD_DATA = 65
 BUG = 70
@@ -89,6 +92,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and _CPU_ALLOCATOR_FAILED in str(error)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether AWS could not be reached, or failed by itself, after all that its client has tried: nobody's fault here.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    """
+    if isinstance(error, ClientError):
+        return bool(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500)
+    return isinstance(error, NoConnectionError | HTTPClientError)
 
 
 def follows_from_another(error: BaseException) -> bool:

@@ -21,6 +21,7 @@ from training.errors import (
     WorkerFailedError,
     follows_from_another,
     is_out_of_memory,
+    is_outage,
 )
 from training.interruption import Interruption
 from training.launch import last_words
@@ -55,7 +56,9 @@ def main() -> int:
         if is_out_of_memory(error):
             return _failed(errors.OUT_OF_MEMORY, error, str(error) or "out of memory", errors.OUT_OF_MEMORY_MEND)
         trace = traceback.format_exc()
-        return _failed(errors.BUG, error, str(error), "a bug or an outage: read the traceback", traceback=trace)
+        if is_outage(error):
+            return _failed(errors.INTERRUPTED, error, str(error), "let Batch try the job again", traceback=trace)
+        return _failed(errors.BUG, error, str(error), "a bug: read the traceback", traceback=trace)
 
 
 def _launch(interruption: Interruption) -> int:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from cli import exit_codes
 from cli.cloud import Cloud
-from cli.commands import options
+from cli.commands import champion_history, options
 from cli.deployment import team_stacks
 from cli.errors import CommandError
 from cli.observe.records import Records
@@ -19,14 +19,21 @@ from turbine.domain.names import package_group
 
 def models(
     team: Annotated[str, typer.Argument(help="The team's name.")],
+    history: Annotated[bool, typer.Option("--history", help="Every champion: which, from when to when, why.")] = False,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="DAY|MOMENT", help="Who was champion then: 2026-11-23, in UTC.")
+    ] = None,
     stack: options.Stack = options.STACK,
     json_only: options.Json = False,
 ) -> None:
-    """List a team's registered models, newest first, and mark the champion."""
+    """List a team's registered models, newest first, and mark the champion; or who was champion when, and why."""
     terminal = Terminal(json_only)
     cloud = Cloud.from_environment(stack)
     group = package_group(stack, team)
-    _require_group(cloud, team, group)
+    require_group(cloud, team, group)
+    if history or on is not None:
+        champion_history.show(terminal, Records(cloud).champions(team), team, on)
+        return
     champion = Records(cloud).champion(team)
     packages = _packages(cloud, group)
     if json_only:
@@ -55,7 +62,7 @@ def models(
         )
 
 
-def _require_group(cloud: Cloud, team: str, group: str) -> None:
+def require_group(cloud: Cloud, team: str, group: str) -> None:
     """Raises: CommandError with the known teams when the registry has no group of the team."""
     try:
         cloud.client("sagemaker").describe_model_package_group(ModelPackageGroupName=group)

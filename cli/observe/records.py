@@ -11,6 +11,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from cli.cloud import Cloud
+from turbine.domain.champion import Champion
 
 Item = dict[str, Any]
 FINISHED_INFERENCE = ("SUCCEEDED", "FAILED", "SKIPPED")
@@ -84,6 +85,10 @@ class Records:
             ConsistentRead=True,
         )
         return _plain(answer["Item"]) if "Item" in answer else None
+
+    def champions(self, team: str) -> list[Champion]:
+        """Every champion that the team ever had, oldest first; one that came back stands there again."""
+        return [Champion.model_validate(item) for item in self._query(self._table, f"TEAM#{team}", "CHAMPION#")]
 
     def inferences(self, team: str) -> list[Item]:
         """The team's prediction claims."""

@@ -15,7 +15,7 @@ from tests.lifecycle.faults import DIED, LOST, DiedError, Fault, Kind, Ports
 from tests.lifecycle.interpreter import LIVE, Execution, Interpreter, Steps, Strand, TaskError, now
 from tests.lifecycle.jobs import Fate, TrainingJobs
 from tests.unit.turbine.arrange import ARTIFACTS, World
-from turbine.domain.champion import Promotion
+from turbine.domain.champion import requested
 from turbine.domain.errors import TurbineError
 from turbine.domain.registry import Approval
 from turbine.domain.run import RunReference
@@ -314,7 +314,7 @@ class Cloud:
             "PublishArtifacts": lambda given: publish(RunReference.model_validate(given)),
             "CompareModels": lambda given: compare(ComparisonRequest.model_validate(given)),
             "RegisterModel": lambda given: register(RegistrationRequest.model_validate(given)),
-            "PromoteModel": lambda given: promote(Promotion.model_validate(given)),
+            "PromoteModel": lambda given: promote(requested(given)),
             "JudgeTraining": lambda given: judge(TrainingReport.model_validate(given)),
             "RecordOutcome": lambda given: record(StatusChange.model_validate(given)),
         }

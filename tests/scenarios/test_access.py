@@ -16,6 +16,7 @@ from cli import app, exit_codes
 from tests.contracts.access_table import POLICIES_OF
 from tests.scenarios.conftest import STRICTNESS, KeptDemo
 from tests.scenarios.live_cloud import LiveCloud, wait_for
+from tests.scenarios.manifests import clone_finished_run
 
 pytestmark = [
     pytest.mark.skipif(STRICTNESS["TURBINE_LOCAL_STRICT"] != "1", reason="TURBINE_TEST_STRICT=0"),
@@ -184,3 +185,108 @@ def test_a_lead_promotes_for_the_own_team_only(demo: KeptDemo, hire: Any, botany
         return next((one for one in ended if other["run_id"] in one["input"]), None)
 
     assert "is none of team botany's" in wait_for(failed, "the refused promotion")["cause"]
+
+
+def test_a_lead_promotes_and_rolls_back_by_the_command(demo: KeptDemo, hire: Any, turbine_as: Any, botany: str) -> None:
+    cloud, lead = demo.cloud, hire("lead", "botany")
+    before = cloud.item("TEAM#botany", "CHAMPION")
+    assert before is not None
+    run_id = f"botany-other-{uuid.uuid4().hex[:12]}"
+    clone = clone_finished_run(cloud, "botany", botany, run_id, publish_metrics=True)
+    assert cloud.ended(cloud.start("RunMachineArn", clone, run_id))["status"] == "SUCCEEDED"
+    package = cloud.item(f"RUN#{run_id}", "PACKAGE")
+    assert package is not None and (cloud.item("TEAM#botany", "CHAMPION") or {})["run_id"] == before["run_id"]
+    version = str(int(package["model_version"]))
+
+    registry_of_winery = ("sagemaker:DescribeModelPackageGroup", "model-package-group/turbine-winery")
+    code, told = turbine_as(lead, "promote", "botany", version, "--reason", "the other one drifts")
+    assert code == exit_codes.OK, told
+    assert told["champion"]["run_id"] == run_id and told["before"]["run_id"] == before["run_id"]
+    assert _approved(cloud) == [package["model_package_arn"]]
+    refused = {
+        ("promote", "botany", version, "--reason", "again"): "is the champion of team botany already",
+        ("promote", "botany", "999", "--reason", "none"): "has no model version 999",
+        ("promote", "botany", "1", "--reason", " "): "--reason is empty",
+        ("rollback", "botany", "--to", version, "--reason", "none"): "is not a former champion",
+        ("models", "botany", "--on", "yesterday"): "is no day and no moment",
+    }
+    for arguments, words in refused.items():
+        code, failed = turbine_as(lead, *arguments)
+        assert code == exit_codes.REFUSED and words in failed["error"]["cause"], failed
+        assert failed["error"]["next"]
+    assert denied(turbine_as(lead, "promote", "winery", "1", "--reason", "mine"), *registry_of_winery)
+
+    with cloud.listening("ChampionRolledBack", "ModelPromoted") as heard:
+        code, back = turbine_as(lead, "rollback", "botany", "--reason", "it was worse")
+        assert code == exit_codes.OK, back
+        events = wait_for(lambda: heard() or None, "the event of the rollback")
+    assert [event["detail-type"] for event in events] == ["ChampionRolledBack"]
+    assert (back["champion"]["run_id"], back["champion"]["kind"]) == (before["run_id"], "rollback")
+    assert _approved(cloud) == [before["model_package_arn"]]
+
+    claims = [one for one in _inferences(cloud) if one["champion_version"] == back["champion"]["champion_version"]]
+    assert [claim["run_id"] for claim in claims] == [before["run_id"]]
+
+    code, told = turbine_as(lead, "models", "botany", "--history")
+    assert code == exit_codes.OK
+    last = told["history"][-3:]
+    assert [one["run_id"] for one in last] == [before["run_id"], run_id, before["run_id"]]
+    assert [one["reason"] for one in last[1:]] == ["the other one drifts", "it was worse"]
+    assert [one["until"] for one in last] == [last[1]["promoted_at"], last[2]["promoted_at"], None]
+    code, then = turbine_as(lead, "models", "botany", "--on", last[1]["promoted_at"])
+    assert [one["run_id"] for one in then["history"]] == [run_id]
+    assert turbine_as(lead, "models", "botany", "--on", "2020-01-01")[1]["history"] == []
+    assert (
+        turbine_as(lead, "models", "botany", "--on", last[1]["promoted_at"][:10])[1]["history"][-1]
+        == told["history"][-1]
+    )
+
+
+def test_a_request_that_lacks_a_field_is_refused_by_its_name(demo: KeptDemo, hire: Any, botany: str) -> None:
+    cloud, lead = demo.cloud, hire("lead", "botany")
+    entry = {"Source": f"{cloud.stack}.team.botany", "DetailType": "PromotionRequested", "Detail": '{"reason": "x"}'}
+    (answer,) = lead.client("events").put_events(Entries=[entry])["Entries"]
+
+    def failed() -> dict[str, Any] | None:
+        listed = cloud.client("stepfunctions").list_executions(stateMachineArn=cloud.outputs["PromotionMachineArn"])
+        ended = [
+            cloud.client("stepfunctions").describe_execution(executionArn=one["executionArn"])
+            for one in listed["executions"]
+            if one["status"] == "FAILED"
+        ]
+        return next((dict(one) for one in ended if answer["EventId"] in one["input"]), None)
+
+    refused = wait_for(failed, "the refused request")
+    assert refused["error"] == "PromotionRefusedError"
+    assert "run_id: Field required" in refused["cause"]
+
+
+def _approved(cloud: LiveCloud) -> list[str]:
+    listed = cloud.client("sagemaker").list_model_packages(ModelPackageGroupName="turbine-botany")
+    return [
+        package["ModelPackageArn"]
+        for package in listed["ModelPackageSummaryList"]
+        if package["ModelApprovalStatus"] == "Approved"
+    ]
+
+
+def _inferences(cloud: LiveCloud) -> list[dict[str, Any]]:
+    """The team's prediction claims, once the newest champion has its own."""
+    table, version = (
+        cloud.outputs["PredictionTableName"],
+        (cloud.item("TEAM#botany", "CHAMPION") or {})["champion_version"],
+    )
+
+    def look() -> list[dict[str, Any]] | None:
+        answer = cloud.client("dynamodb").query(
+            TableName=table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": {"S": "TEAM#botany"}, ":sk": {"S": "INFERENCE#"}},
+        )
+        found = [
+            {"run_id": item["run_id"]["S"], "champion_version": int(item["champion_version"]["N"])}
+            for item in answer["Items"]
+        ]
+        return found if version in {one["champion_version"] for one in found} else None
+
+    return wait_for(look, "the claim for the predictions of the champion that came back")

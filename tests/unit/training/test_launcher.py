@@ -13,6 +13,7 @@ import boto3
 import pyarrow as pa
 import pytest
 import torch
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from training import launcher
 from training import lease as lease_module
@@ -84,6 +85,29 @@ def test_another_runtime_error_is_a_bug(run: Callable[..., tuple[int, Any]]) -> 
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     assert run(train)[0] == 70
+
+
+def answered(status: int, code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (EndpointConnectionError(endpoint_url="https://s3.us-east-1.amazonaws.com"), 75),
+        (ReadTimeoutError(endpoint_url="https://s3.us-east-1.amazonaws.com"), 75),
+        (answered(500, "InternalError"), 75),
+        (answered(503, "SlowDown"), 75),
+        (answered(403, "AccessDenied"), 70),
+    ],
+    ids=str,
+)
+def test_an_outage_of_aws_is_tried_again(run: Callable[..., tuple[int, Any]], error: Exception, code: int) -> None:
+    def train(*_: object) -> int:
+        raise error
+
+    ended, failed = run(train)
+    assert (ended, failed["exit_code"]) == (code, code)
 
 
 def test_training_happens_under_the_lease(run: Callable[..., tuple[int, Any]], rival: Callable[[], Lease]) -> None:

@@ -52,6 +52,10 @@ class ChampionChangedError(TurbineError):
     """Another promotion won the compare-and-swap; never leaves `promote_model`."""
 
 
+class PromotionRefusedError(TurbineError):
+    """A request to promote lacks a field, or has a wrong one."""
+
+
 class PackageMissingError(TurbineError):
     """A promotion names a model package that the run did not register."""
 

@@ -26,6 +26,8 @@ from turbine.usecases import inference_input
 from turbine.usecases.claims import Claims
 from turbine.usecases.refusals import Refusals, Slot
 
+NEW_CHAMPION = ("ModelPromoted", "ChampionRolledBack")
+
 
 @dataclass(frozen=True)
 class PrepareInference:
@@ -47,11 +49,12 @@ class PrepareInference:
 
         Raises: EventNotUnderstoodError, ManifestUnreadableError, ModelConflictError.
         """
-        if event.get("detail-type") == "ModelPromoted":
+        if event.get("detail-type") in NEW_CHAMPION:
             return self._promoted(PromotedModel.model_validate(event["detail"]), execution_arn)
         if arrival.is_object_created(event):
             return self._dropped(arrival.dropped(event), execution_arn)
-        raise EventNotUnderstoodError("The input is neither a ModelPromoted nor an 'Object Created' event.")
+        expected = f"neither {' nor '.join(NEW_CHAMPION)} nor an 'Object Created' event"
+        raise EventNotUnderstoodError(f"The input is {expected}.")
 
     def _promoted(self, model: PromotedModel, execution_arn: str) -> dict[str, Any]:
         inference_id = names.inference_id(model.run_id, model.champion_version)

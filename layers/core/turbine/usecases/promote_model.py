@@ -27,6 +27,7 @@ class PromoteModel:
 
     def __call__(self, promotion: Promotion) -> dict[str, Any]:
         """Promote, or say that the champion is another one by now. Raises: PackageMissingError."""
+        request = promotion.model_dump(mode="json")
         package = self._package(promotion)
         pk = f"TEAM#{promotion.team}"
         try:
@@ -39,6 +40,7 @@ class PromoteModel:
                 "is_current": False,
                 "previous_model_package_arn": None,
                 "detail": None,
+                "request": request,
             }
         spec = RunFiles(self.store, self.artifact_bucket).find_spec(champion.team, champion.run_id)
         inference = None if spec is None else spec.inference
@@ -48,6 +50,7 @@ class PromoteModel:
             "is_current": self._is_current(pk, champion),
             "previous_model_package_arn": self._previous_arn(pk, champion),
             "detail": promoted_detail(champion, package["model_data_uri"], inference),
+            "request": request,
         }
 
     def _package(self, promotion: Promotion) -> Item:
@@ -60,6 +63,11 @@ class PromoteModel:
             raise PackageMissingError(
                 f"Run {promotion.run_id} did not register {promotion.model_package_arn}; "
                 f"see: turbine show {promotion.run_id}"
+            )
+        if package["model_version"] != promotion.model_version:
+            raise PackageMissingError(
+                f"{promotion.model_package_arn} is version {package['model_version']} of team {promotion.team}, not "
+                f"{promotion.model_version}; see: turbine models {promotion.team}"
             )
         return package
 

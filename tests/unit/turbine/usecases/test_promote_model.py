@@ -61,6 +61,7 @@ def test_a_first_champion_and_its_successor(world: World) -> None:
         "reason": "better",
         "actor": "turbine",
         "inference": None,
+        "kind": "promotion",
     }
     history = world.table.get("TEAM#vision", "CHAMPION#00000001")
     assert history is not None and history["run_id"] == first.run_id
@@ -115,3 +116,20 @@ def test_another_teams_run_is_refused(world: World) -> None:
     with pytest.raises(PackageMissingError, match="none of team winery"):
         promote(world, promotion(world, 1, 0, team="winery"))
     assert world.table.get("TEAM#winery", "CHAMPION") is None
+
+
+def test_a_version_that_is_not_the_packages_own_is_refused(world: World) -> None:
+    given = promotion(world, 1, 0)
+    with pytest.raises(PackageMissingError, match="is version 1 of team vision, not 2"):
+        promote(world, given.model_copy(update={"model_version": 2}))
+    assert world.table.get("TEAM#vision", "CHAMPION") is None
+
+
+def test_a_rollback_is_kept_and_announced_as_one(world: World) -> None:
+    first, second = promotion(world, 1, 0), promotion(world, 2, 1)
+    promote(world, first)
+    promote(world, second)
+    back = first.model_copy(update={"expected_champion_version": 2, "promotion_id": "back", "kind": "rollback"})
+    reply = promote(world, back)
+    assert (reply["champion_version"], reply["detail"]["kind"], reply["request"]["kind"]) == (3, "rollback", "rollback")
+    assert (world.table.get("TEAM#vision", "CHAMPION#00000003") or {})["kind"] == "rollback"
