@@ -5,6 +5,7 @@ trained on one data set are. Under the null both are right equally often; then o
 takes the higher number, which is what comparing two metrics without asking for luck does.
 
     false_promotion_rate    share of null pairs promoted; its bound is the rule's level plus three standard errors
+    few_rows                the same where the two differ on a handful of rows
     power                   share of pairs promoted in which the challenger is better by `gain`
 
     python benchmarks/comparison.py --json
@@ -13,7 +14,7 @@ takes the higher number, which is what comparing two metrics without asking for 
 import random
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "layers/core")]
@@ -21,11 +22,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "layers/core")]
 from benchmarks.measure import arguments, publish  # noqa: E402
 from turbine.domain.evaluation import EvaluationBlocks  # noqa: E402
 from turbine.domain.rule import Rule  # noqa: E402
-from turbine.domain.rules import paired_bootstrap  # noqa: E402
+from turbine.domain.rules import Sample, paired_bootstrap  # noqa: E402
 
 PAIRS, ROWS, BLOCKS = 2_000, 1_000, 512
 ACCURACY, GAIN, SHARED = 0.9, 0.02, 0.7
-RESAMPLES = 1_000
+FEW_ROWS, FEW_ACCURACY, FEW_SHARED = 100, 0.95, 0.6
 
 
 def main() -> None:
@@ -42,8 +43,9 @@ def main() -> None:
         confidence=given.confidence,
         guardrails=[],
     )
-    null = _promoted(rule, given.pairs, given.rows, 0.0)
-    better = _promoted(rule, given.pairs, given.rows, GAIN)
+    null = _promoted(rule, given.pairs, Setting(given.rows, ACCURACY, SHARED, 0.0))
+    few = _promoted(rule, given.pairs, Setting(FEW_ROWS, FEW_ACCURACY, FEW_SHARED, 0.0))
+    better = _promoted(rule, given.pairs, Setting(given.rows, ACCURACY, SHARED, GAIN))
     level = 1 - given.confidence
     publish(
         {
@@ -53,6 +55,7 @@ def main() -> None:
             "false_promotion_rate": null["promoted"],
             "bound": round(level + 3 * (level * (1 - level) / given.pairs) ** 0.5, 4),
             "control_false_promotion_rate": null["higher"],
+            "few_rows": {"rows": FEW_ROWS, "false_promotion_rate": few["promoted"], "interval_alone": few["interval"]},
             "gain": GAIN,
             "power": better["promoted"],
         },
@@ -60,23 +63,37 @@ def main() -> None:
     )
 
 
-def _promoted(rule: Rule, pairs: int, rows: int, gain: float) -> dict[str, float]:
-    """Shares of the pairs that the rule, and the higher number alone, would promote."""
-    promoted = higher = 0
+class Setting(NamedTuple):
+    """A test split of `rows`, and two models: how often right, how often alike, and by how much one is better."""
+
+    rows: int
+    accuracy: float
+    shared: float
+    gain: float
+
+
+def _promoted(rule: Rule, pairs: int, setting: Setting) -> dict[str, float]:
+    """Shares of the pairs that the rule, its interval alone, and the higher number alone would promote."""
+    promoted = interval = higher = 0
     for seed in range(pairs):
-        dice = random.Random(f"{seed} {gain}")
-        mine, theirs = _pair(dice, rows, gain)
-        promoted += paired_bootstrap.measure(rule, mine, theirs, RESAMPLES).lower > 0
+        mine, theirs = _pair(random.Random(f"{seed} {setting.gain}"), setting)
+        ruling = paired_bootstrap.judge(rule, _sample(mine), _sample(theirs))
+        promoted += ruling.decision == "promote"
+        interval += ruling.evidence is not None and ruling.evidence.lower > 0
         higher += sum(mine.columns["hits"]) > sum(theirs.columns["hits"])
-    return {"promoted": promoted / pairs, "higher": higher / pairs}
+    return {"promoted": promoted / pairs, "interval": interval / pairs, "higher": higher / pairs}
 
 
-def _pair(dice: random.Random, rows: int, gain: float) -> tuple[EvaluationBlocks, EvaluationBlocks]:
-    """The two draw a row's difficulty together in SHARED of all cases, and else each its own."""
+def _sample(blocks: EvaluationBlocks) -> Sample:
+    return Sample({"accuracy": sum(blocks.columns["hits"]) / sum(blocks.columns["rows"])}, blocks)
+
+
+def _pair(dice: random.Random, setting: Setting) -> tuple[EvaluationBlocks, EvaluationBlocks]:
+    """The two draw a row's difficulty together in `shared` of all cases, and else each its own."""
     sides: list[dict[str, Any]] = [{"rows": [0.0] * BLOCKS, "hits": [0.0] * BLOCKS} for _ in range(2)]
-    for _ in range(rows):
-        block, together, common = dice.randrange(BLOCKS), dice.random() < SHARED, dice.random()
-        for columns, level in zip(sides, (ACCURACY + gain, ACCURACY), strict=True):
+    for _ in range(setting.rows):
+        block, together, common = dice.randrange(BLOCKS), dice.random() < setting.shared, dice.random()
+        for columns, level in zip(sides, (setting.accuracy + setting.gain, setting.accuracy), strict=True):
             columns["rows"][block] += 1
             columns["hits"][block] += (common if together else dice.random()) < level
     return EvaluationBlocks(columns=sides[0]), EvaluationBlocks(columns=sides[1])

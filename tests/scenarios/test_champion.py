@@ -40,7 +40,7 @@ def test_a_promotion_that_approves_late_steps_back(cloud: LiveCloud, botany: str
     swapped = {"status": "promoted", "is_current": True, "champion_version": 1, "previous_model_package_arn": None}
     from_approval["States"]["SwapChampion"] = {
         "Type": "Pass",
-        "Assign": {"request": "{% $states.input %}", "swap": swapped},
+        "Assign": {"request": "{% $states.input %}", "swap": swapped, "target": late, "looks": 0},
         "Next": "WasSwapped",
     }
     stepfunctions.update_state_machine(stateMachineArn=machine, definition=json.dumps(from_approval))

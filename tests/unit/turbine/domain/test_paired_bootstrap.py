@@ -55,6 +55,29 @@ def test_what_is_beyond_luck_decides(mine: float, theirs: float, decision: str) 
     assert (ruling.evidence.rows, ruling.evidence.blocks, ruling.evidence.confidence) == (ROWS, BLOCKS, 0.95)
 
 
+@pytest.mark.parametrize(
+    ("won", "lost", "share", "decision"),
+    [(3, 0, 1 / 8, "hold"), (4, 0, 1 / 16, "hold"), (5, 0, 1 / 32, "promote"), (7, 1, 9 / 256, "promote")],
+)
+def test_few_rows_that_differ_are_counted_out(won: int, lost: int, share: float, decision: str) -> None:
+    """The interval alone would promote for three rows won and none lost: what luck gives one in eight."""
+    rows = 100
+    theirs = [number >= won for number in range(rows)]
+    mine = [number < won or number < rows - lost for number in range(rows)]
+    ruling = judged(rule(), sample(mine), sample(theirs))
+    assert ruling.evidence is not None
+    assert ruling.evidence.lower > 0
+    assert ruling.evidence.share_exchanged == pytest.approx(share)
+    assert ruling.decision == decision
+    assert (f"{share:.4g} would come out as well" in ruling.why) == (decision == "hold")
+
+
+def test_many_exchanges_are_drawn_and_never_none() -> None:
+    ruling = judged(rule(), *pair(1, 0.95, 0.85))
+    assert ruling.evidence is not None
+    assert ruling.evidence.share_exchanged == 1 / 2001
+
+
 def test_the_same_evaluations_give_the_same_bounds() -> None:
     mine, theirs = pair(2, 0.91, 0.90)
     assert judged(rule(), mine, theirs) == judged(rule(), mine, theirs)

@@ -1,16 +1,21 @@
 """Promote what is better beyond the luck of the test split's draw, reject what is worse beyond it, hold the rest.
 
 Blocks of the test split's rows are drawn with replacement, the same for both models, and the improvement is measured on
-each draw. Its quantiles at 1 - `confidence` and at `confidence` are one-sided bounds: by chance alone,
-about one comparison in 1 / (1 - `confidence`) promotes a model that is no better. That holds for many rows: where two
-models differ on a handful only, more are promoted. Without `non_inferiority_margin` the lower bound must lie
-above zero and the improvement itself reach `min_delta`; with it the lower bound must lie above minus the margin, so
-that a model which is as good, and newer or smaller, is promoted too.
+each draw. Its quantiles at 1 - `confidence` and at `confidence` are one-sided bounds: by chance alone, at most one
+comparison in 1 / (1 - `confidence`) promotes a model that is no better. Without `non_inferiority_margin` the lower
+bound must lie above zero and the improvement itself reach `min_delta`; with it the lower bound must lie above minus the
+margin, so that a model which is as good, and newer or smaller, is promoted too.
+
+The interval is true to its level where many rows differ, and too sure of itself where few do: three rows won and none
+lost would do. So a model is only called better if luck could not have had it so: were the two alike, each block on
+which they differ might as well have been the other's, and of all such exchanges at most 1 - `confidence` may come out
+as well. That share is exact however few they are (all exchanges of up to 11 blocks are made, else as many are drawn).
 
 Guardrails are as in `min_delta`: on the values themselves.
 
-Source: B. Efron, R. Tibshirani, An Introduction to the Bootstrap (1993), ch. 13 (percentile interval) and 8 (pairs);
-non-inferiority: ICH E9, 3.3.2, https://database.ich.org/sites/default/files/E9_Guideline.pdf.
+Source: exchanges: R. A. Fisher, The Design of Experiments (1935), 21; B. Phipson, G. Smyth, Permutation P-values
+should never be zero (2010). Bounds: B. Efron, R. Tibshirani, An Introduction to the Bootstrap (1993), ch. 13
+(percentile interval) and 8 (pairs); non-inferiority: ICH E9, 3.3.2, https://database.ich.org/sites/default/files/E9_Guideline.pdf.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from turbine.domain.rules.min_delta import ROUNDING, broken_guardrail, improveme
 from turbine.domain.rules.ruling import Evidence, Ruling, Sample
 
 RESAMPLES = 2_000
+EXCHANGES_ENUMERATED = 11
 FEWEST_BLOCKS = 30
 """With fewer to draw from the quantiles mean nothing."""
 _SUMMED_TWICE = 1e-6
@@ -76,6 +82,7 @@ def measure(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, resamp
         lower=_quantile(drawn, 1 - rule.confidence),
         upper=_quantile(drawn, rule.confidence),
         share_better=sum(number > 0 for number in drawn) / len(drawn),
+        share_exchanged=_share_exchanged(rule, mine, theirs, resamples),
     )
 
 
@@ -85,6 +92,9 @@ def _decide(rule: Rule, delta: float, seen: Evidence) -> Ruling:
         if seen.lower > -rule.non_inferiority_margin:
             why = f"a difference {bounds}: not worse by the margin of {rule.non_inferiority_margin:g}"
             return Ruling("promote", delta, why, seen)
+    elif seen.lower > 0 and seen.share_exchanged > 1 - rule.confidence + ROUNDING:
+        share = f"of all exchanges of the rows on which they differ {seen.share_exchanged:.4g} would come out as well"
+        return Ruling("hold", delta, f"better by {delta:.6g}, but {share}, more than {1 - rule.confidence:.4g}", seen)
     elif seen.lower > 0 and delta >= rule.min_delta - ROUNDING:
         return Ruling("promote", delta, f"better by {delta:.6g}, {bounds}", seen)
     if seen.upper < 0 and delta <= -rule.min_delta + ROUNDING:
@@ -110,6 +120,36 @@ def _improvements(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, 
             value(rule.metric, {name: sum(map(column, drawn)) for name, column in columns.items()}) for columns in pairs
         ]
         yield improvement(rule.direction, *values)
+
+
+def _share_exchanged(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, resamples: int) -> float:
+    """The share of exchanges of blocks between the two that come out as well for the challenger, or better."""
+    names = needed(rule.metric, mine.columns)
+    differing = [
+        number
+        for number in range(len(mine.columns["rows"]))
+        if any(mine.columns[name][number] != theirs.columns[name][number] for name in names)
+    ]
+    sums = [{name: sum(side.columns[name]) for name in names} for side in (mine, theirs)]
+    gaps = {name: [theirs.columns[name][n] - mine.columns[name][n] for n in differing] for name in names}
+    observed = improvement(rule.direction, *(value(rule.metric, side) for side in sums))
+
+    def is_as_good(exchanged: list[int]) -> bool:
+        moved = {name: sum(map(column.__getitem__, exchanged)) for name, column in gaps.items()}
+        ours = {name: sums[0][name] + moved[name] for name in names}
+        others = {name: sums[1][name] - moved[name] for name in names}
+        return improvement(rule.direction, value(rule.metric, ours), value(rule.metric, others)) >= observed - ROUNDING
+
+    if len(differing) <= EXCHANGES_ENUMERATED:
+        everyone = range(2 ** len(differing))
+        return sum(is_as_good(_chosen(bits, len(differing))) for bits in everyone) / len(everyone)
+    dice = random.Random(1)  # noqa: S311  not for secrets
+    as_good = sum(is_as_good(_chosen(dice.getrandbits(len(differing)), len(differing))) for _ in range(resamples))
+    return (1 + as_good) / (1 + resamples)
+
+
+def _chosen(bits: int, count: int) -> list[int]:
+    return [number for number in range(count) if bits >> number & 1]
 
 
 def _quantile(ordered: list[float], share: float) -> float:

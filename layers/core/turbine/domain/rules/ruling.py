@@ -19,7 +19,11 @@ class Sample(NamedTuple):
 
 
 class Evidence(Record):
-    """What a bootstrap saw of the improvement; bounds are one-sided, each at `confidence`, in the metric's unit."""
+    """What a bootstrap saw of the improvement; bounds are one-sided, each at `confidence`, in the metric's unit.
+
+    `share_exchanged`: of all exchanges of the blocks on which the two differ, those that come out as well. Verdicts of
+    before it was looked at say 0.
+    """
 
     rows: int
     blocks: int
@@ -28,6 +32,7 @@ class Evidence(Record):
     lower: float
     upper: float
     share_better: float
+    share_exchanged: float = 0.0
 
 
 class Ruling(NamedTuple):
