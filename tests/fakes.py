@@ -20,7 +20,7 @@ from turbine.domain.errors import (
 )
 from turbine.domain.job_end import End, Job, end_of
 from turbine.domain.metrics import Point, floor_to
-from turbine.domain.registry import Approval, Package, PackageRequest
+from turbine.domain.registry import Approval, ApprovedPackage, Package, PackageRequest
 from turbine.domain.uri import S3Uri, parse
 from turbine.ports import Execution, Item, MetricQuery, ObjectInfo, TrackedFile
 
@@ -221,6 +221,47 @@ class FakeRegistry:
 
     def revise(self, arn: str, approval: Approval, metadata: Mapping[str, str]) -> None:
         self.revisions.append((arn, approval, dict(metadata)))
+
+
+@dataclass
+class FakeApprovals:
+    """Packages' approvals by ARN (`…/<group>/<version>`), with their description, and whose model each is."""
+
+    clock: FakeClock
+    marks: dict[str, tuple[Approval, str, str]] = field(default_factory=dict)
+    run_ids: dict[str, str] = field(default_factory=dict)
+
+    def groups(self, prefix: str) -> list[str]:
+        return sorted({group for group in map(_group_of, self.marks) if group.startswith(prefix)})
+
+    def approved(self, group: str) -> list[ApprovedPackage]:
+        return [
+            ApprovedPackage(arn, int(arn.rpartition("/")[2]), self.run_ids.get(arn, ""), description, modified_at, "")
+            for arn, (approval, description, modified_at) in self.marks.items()
+            if _group_of(arn) == group and approval == "Approved"
+        ]
+
+    def mark(self, arn: str, approval: Approval, description: str) -> None:
+        self.marks[arn] = (approval, description, self.clock().isoformat(timespec="milliseconds"))
+
+    def of(self, approval: Approval) -> list[str]:
+        return [arn for arn, (mark, _, _) in self.marks.items() if mark == approval]
+
+
+def _group_of(arn: str) -> str:
+    return arn.split("/")[-2]
+
+
+@dataclass
+class FakePromotions:
+    """Executions of the promotion machine by name; all run until they are said to have ended."""
+
+    started: dict[str, dict[str, Any]] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+
+    def start(self, name: str, promotion: Mapping[str, Any]) -> str:
+        self.started.setdefault(name, dict(promotion))
+        return self.statuses.setdefault(name, "RUNNING")
 
 
 @dataclass

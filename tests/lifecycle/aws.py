@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from tests.fakes import FakeExecutions, FakeLogs, FakeNotifier, FakeRegistry, FakeTable, FakeVersioning
+from tests.fakes import (
+    FakeApprovals,
+    FakeClock,
+    FakeExecutions,
+    FakeLogs,
+    FakeNotifier,
+    FakeRegistry,
+    FakeTable,
+    FakeVersioning,
+)
 from tests.lifecycle import dynamodb
 from tests.lifecycle.definitions import definition
 from tests.lifecycle.faults import DIED, LOST, DiedError, Fault, Kind, Ports
@@ -17,7 +26,7 @@ from tests.lifecycle.jobs import Fate, TrainingJobs
 from tests.unit.turbine.arrange import ARTIFACTS, World
 from turbine.domain.champion import requested
 from turbine.domain.errors import TurbineError
-from turbine.domain.registry import Approval
+from turbine.domain.registry import Approval, ApprovedPackage, Package, PackageRequest
 from turbine.domain.run import RunReference
 from turbine.ports import Execution as Described
 from turbine.usecases.compare_models import CompareModels, ComparisonRequest
@@ -25,6 +34,7 @@ from turbine.usecases.judge_training import JudgeTraining, TrainingReport
 from turbine.usecases.prepare_training import PrepareTraining
 from turbine.usecases.promote_model import PromoteModel
 from turbine.usecases.publish_artifacts import PublishArtifacts
+from turbine.usecases.reconcile_registry import ReconcileRegistry
 from turbine.usecases.record_outcome import RecordOutcome
 from turbine.usecases.register_model import RegisterModel, RegistrationRequest
 from turbine.usecases.status_change import StatusChange
@@ -42,12 +52,53 @@ class Delivery(NamedTuple):
 
 
 class Registry(FakeRegistry):
-    """With each package's approval, whoever sets it."""
+    """With each package's approval, whoever sets it; `changed` hears of each change."""
+
+    def __init__(self, clock: FakeClock, changed: Callable[[str], None]) -> None:
+        super().__init__(clock)
+        self.marks, self._changed = FakeApprovals(clock), changed
+
+    def create(self, request: PackageRequest) -> Package:
+        package = super().create(request)
+        self.marks.run_ids[package.arn] = request.metadata["run_id"]
+        self.mark(package.arn, request.approval, "")
+        return package
+
+    def revise(self, arn: str, approval: Approval, metadata: Mapping[str, str]) -> None:
+        super().revise(arn, approval, metadata)
+        self.mark(arn, approval, self.marks.marks[arn][1])
+
+    def groups(self, prefix: str) -> list[str]:
+        return self.marks.groups(prefix)
+
+    def approved(self, group: str) -> list[ApprovedPackage]:
+        return self.marks.approved(group)
+
+    def mark(self, arn: str, approval: Approval, description: str) -> None:
+        self.marks.mark(arn, approval, description)
+        self._changed(arn)
 
     @property
     def approvals(self) -> dict[str, str]:
-        found: dict[str, str] = {package.arn: request.approval for package, request, _ in self.packages}
-        return found | {arn: approval for arn, approval, _ in self.revisions}
+        return {arn: approval for arn, (approval, _, _) in self.marks.marks.items()}
+
+
+class Promotions:
+    """The promotion machine, to the reconciler."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def start(self, name: str, promotion: Mapping[str, Any]) -> str:
+        try:
+            return self._cloud.start("PromotionMachine", name, dict(promotion)).status
+        except TaskError:
+            return self._cloud.executions[execution_arn("PromotionMachine", name)].status
+
+
+def execution_arn(machine: str, name: str) -> str:
+    """The ARN of an execution."""
+    return f"arn:aws:states:us-east-1:123456789012:execution:{machine}:{name}"
 
 
 @dataclass
@@ -63,7 +114,7 @@ class Cloud:
     delivered: list[Delivery] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.world.registry = self.registry = Registry(self.world.clock)
+        self.world.registry = self.registry = Registry(self.world.clock, self._registry_changed)
         self.training = TrainingJobs(self.world, self.fate)
         self.known = FakeExecutions()
         self.ports = Ports(self._meanwhile)
@@ -95,7 +146,7 @@ class Cloud:
 
     def start(self, machine: str, name: str, given: Any) -> Execution:
         """StartExecution. Raises: TaskError when the name is taken by an execution that ended."""
-        arn = f"arn:aws:states:us-east-1:123456789012:execution:{machine}:{name}"
+        arn = execution_arn(machine, name)
         taken = self.executions.get(arn)
         if taken is not None:
             if taken.status == LIVE and taken.input == given:
@@ -128,6 +179,15 @@ class Cloud:
         execution.redrive_count += 1
         self._describe(execution)
         self._spawn(execution.name, self._life(execution), execution)
+
+    def approve(self, arn: str) -> None:
+        """A person presses Approve in the console."""
+        self.registry.mark(arn, "Approved", "by hand")
+
+    def _registry_changed(self, arn: str) -> None:
+        if self.registry.approvals[arn] in {"Approved", "Rejected"}:
+            event = {"detail": {"ModelPackageGroupName": arn.split("/")[-2]}}
+            self.pending.append(Delivery("ReconcileRegistry", event))
 
     def forget(self, execution: Execution) -> None:
         """90 days have gone by: nobody knows an execution that ended, and its name is free again."""
@@ -288,7 +348,7 @@ class Cloud:
 
     def _update_package(self, given: Mapping[str, Any], _: Fault | None) -> dict[str, Any]:
         approval: Approval = given["ModelApprovalStatus"]
-        self.registry.revise(given["ModelPackageArn"], approval, {})
+        self.registry.mark(given["ModelPackageArn"], approval, given["ApprovalDescription"])
         return {"ModelPackageArn": given["ModelPackageArn"]}
 
     def _describe_execution(self, given: Mapping[str, Any], _: Fault | None) -> dict[str, Any]:
@@ -308,6 +368,7 @@ class Cloud:
         register = RegisterModel("turbine", ARTIFACTS, "image", store, table, registry, clock)
         promote = PromoteModel(ARTIFACTS, store, table, clock)
         judge = JudgeTraining(ARTIFACTS, SPOT_QUEUE, store, table, jobs, logs)
+        reconcile = ReconcileRegistry("turbine", table, registry, watched(Promotions(self)))
         record = RecordOutcome(table, watched(self.known), logs, bus, watched(FakeNotifier()))
         return {
             "PrepareTraining": lambda given: prepare(given["event"], given["execution_arn"]),
@@ -316,6 +377,7 @@ class Cloud:
             "RegisterModel": lambda given: register(RegistrationRequest.model_validate(given)),
             "PromoteModel": lambda given: promote(requested(given)),
             "JudgeTraining": lambda given: judge(TrainingReport.model_validate(given)),
+            "ReconcileRegistry": reconcile,
             "RecordOutcome": lambda given: record(StatusChange.model_validate(given)),
         }
 

@@ -19,7 +19,8 @@ PORT_CALLS = 40  # few functions make more
 class Odds:
     """How often what happens: at each step but for the first two, which are for each event and for each job.
 
-    `attempt`: somebody starts a run's next attempt; `forget`: Step Functions forgets an execution that ended.
+    `attempt`: somebody starts a run's next attempt; `approve`: somebody approves a model by hand; `forget`: Step
+    Functions forgets an execution that ended.
     """
 
     duplicate: float = 0.3
@@ -28,9 +29,10 @@ class Odds:
     stop: float = 0.002
     attempt: float = 0.005
     forget: float = 0.005
+    approve: float = 0.002
 
 
-QUIET = Odds(duplicate=0, bad_job=0, fault=0, stop=0, attempt=0, forget=0)
+QUIET = Odds(duplicate=0, bad_job=0, fault=0, stop=0, attempt=0, forget=0, approve=0)
 
 
 class Driver:
@@ -83,6 +85,9 @@ class Driver:
             self._attempt(self.random.choice(runs))
         if ended and self._happens(self.odds.forget):
             self.cloud.forget(self.random.choice(ended))
+        packages = [package.arn for package, _, _ in self.cloud.registry.packages]
+        if packages and self._happens(self.odds.approve):
+            self.cloud.approve(self.random.choice(packages))
 
     def _attempt(self, run: Execution) -> None:
         attempt = 1 + max(one.input["attempt"] for one in self.cloud.executions.values() if _is_same_run(one, run))

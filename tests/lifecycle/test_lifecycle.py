@@ -25,7 +25,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @initialize(seed=NUMBERS)
     def start(self, seed: int) -> None:
-        self.driver = Driver(seed, Odds(duplicate=0.2, bad_job=0.2, fault=0, stop=0, attempt=0, forget=0))
+        self.driver = Driver(seed, Odds(duplicate=0.2, bad_job=0.2, fault=0, stop=0, attempt=0, forget=0, approve=0))
         self.sequencer = 0
         for team in TEAMS:
             self.cloud.world.add_team(team)

@@ -13,7 +13,7 @@ from tests.lifecycle.history import check_rest
 from tests.unit.turbine.arrange import manifest
 from turbine.ports import Item
 
-RACE = Odds(duplicate=0, bad_job=0, fault=0.15, stop=0.001, attempt=0, forget=0)
+RACE = Odds(duplicate=0, bad_job=0, fault=0.15, stop=0.001, attempt=0, forget=0, approve=0)
 
 
 class UnguardedTable(FakeTable):

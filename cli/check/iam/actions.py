@@ -48,13 +48,17 @@ CLIENTS: dict[str, dict[str, tuple[str, ...]]] = {
         "list_jobs": ("batch:ListJobs",),
         "terminate_job": ("batch:TerminateJob",),
     },
-    "stepfunctions": {"describe_execution": ("states:DescribeExecution",)},
+    "stepfunctions": {
+        "describe_execution": ("states:DescribeExecution",),
+        "start_execution": ("states:StartExecution",),
+    },
     "sagemaker": {
         # Creating a model hands its role over.
         "create_model": ("sagemaker:CreateModel", "iam:PassRole"),
         "describe_model": ("sagemaker:DescribeModel",),
         "create_model_package": ("sagemaker:CreateModelPackage",),
         "describe_model_package": ("sagemaker:DescribeModelPackage",),
+        "list_model_package_groups": ("sagemaker:ListModelPackageGroups",),
         "list_model_packages": ("sagemaker:ListModelPackages",),
         "update_model_package": ("sagemaker:UpdateModelPackage",),
     },
@@ -87,6 +91,7 @@ NO_RESOURCE = frozenset(
         *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
         *("logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies"),
         "logs:DescribeLogGroups",
+        "sagemaker:ListModelPackageGroups",
         *("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"),
     }
 )

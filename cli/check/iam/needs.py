@@ -133,6 +133,8 @@ def _placed(action: str, adapter: Adapter, variables: Mapping[str, Any], owner: 
     elif action == "iam:PassRole":
         told = {"iam:PassedToService": ["sagemaker.amazonaws.com"]}
         yield Need(action, next(iter(given.values())), why, told)
+    elif action == "states:StartExecution":
+        yield Need(action, _one(given, "machine_arn"), why)
     elif service == "states":
         yield from (Need(action, arn, why) for arn in places.EXECUTIONS.get(owner, ()))
     elif action in places.NAMED_BY_DATA:

@@ -82,6 +82,7 @@ FUNCTIONS: dict[str, tuple[Place, ...]] = {
         Place(_ARTIFACTS, "runs/*", ("GetObject",), "the run spec, for the event"),
         _listed(_ARTIFACTS, _MISSING),
     ),
+    "ReconcileRegistryFunction": (),
     "RecordOutcomeFunction": (),
     "PrepareInferenceFunction": (
         Place(_DATA, "inference/*", ("GetObjectVersion",), "the pinned version of a dropped inference manifest"),
@@ -122,6 +123,7 @@ _OF_STATES = f"arn:aws:states:{REGION}:{ACCOUNT}"
 _OF_SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 
 EXECUTIONS = {
+    "ReconcileRegistryFunction": (f"{_OF_STATES}:execution:{STACK}-promotion:*",),
     "RecordOutcomeFunction": (f"{_OF_STATES}:execution:{STACK}-run:*",),
     "PrepareInferenceFunction": (f"{_OF_STATES}:execution:{STACK}-inference:*",),
     "CloseInferenceFunction": (f"{_OF_STATES}:execution:{STACK}-inference:*",),

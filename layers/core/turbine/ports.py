@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:  # every function imports this module, and few have to do with all of these
     from turbine.domain.job_end import Job
     from turbine.domain.metrics import Point
-    from turbine.domain.registry import Approval, Package, PackageRequest
+    from turbine.domain.registry import Approval, ApprovedPackage, Package, PackageRequest
     from turbine.domain.uri import S3Uri
 
 Item = dict[str, Any]
@@ -122,6 +122,30 @@ class Registry(Protocol):
 
     def revise(self, arn: str, approval: Approval, metadata: Mapping[str, str]) -> None:
         """Change a package's approval status and some of its metadata."""
+        ...
+
+
+class Approvals(Protocol):
+    """The approvals of the SageMaker model registry."""
+
+    def groups(self, prefix: str) -> list[str]:
+        """The package groups whose name starts so."""
+        ...
+
+    def approved(self, group: str) -> list[ApprovedPackage]:
+        """The packages of a group that are Approved."""
+        ...
+
+    def mark(self, arn: str, approval: Approval, description: str) -> None:
+        """Change a package's approval, and say why."""
+        ...
+
+
+class Promotions(Protocol):
+    """The `promotion` machine."""
+
+    def start(self, name: str, promotion: Mapping[str, Any]) -> str:
+        """Start an execution, or find the one of that name; its status, `RUNNING` for a new one."""
         ...
 
 

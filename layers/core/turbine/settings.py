@@ -59,6 +59,12 @@ class CloseInferenceSettings(NamedTuple):
     prediction_table_name: str
 
 
+class ReconcileRegistrySettings(NamedTuple):
+    turbine_stack: str
+    table_name: str
+    promotion_machine_arn: str
+
+
 class RecordOutcomeSettings(NamedTuple):
     table_name: str
     event_bus_name: str

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from turbine.usecases.promote_model import PromoteModel
     from turbine.usecases.publish_artifacts import PublishArtifacts
     from turbine.usecases.publish_predictions import PublishPredictions
+    from turbine.usecases.reconcile_registry import ReconcileRegistry
     from turbine.usecases.record_outcome import RecordOutcome
     from turbine.usecases.register_model import RegisterModel
 
@@ -133,6 +134,22 @@ def promote_model() -> PromoteModel:
         store=S3Store(),
         table=DynamoTable(given.table_name),
         clock=now,
+    )
+
+
+@cache
+def reconcile_registry() -> ReconcileRegistry:
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.sagemaker import RegistryApprovals
+    from turbine.aws.stepfunctions import PromotionMachine
+    from turbine.usecases.reconcile_registry import ReconcileRegistry
+
+    given = settings.load(settings.ReconcileRegistrySettings)
+    return ReconcileRegistry(
+        stack=given.turbine_stack,
+        table=DynamoTable(given.table_name),
+        approvals=RegistryApprovals(),
+        promotions=PromotionMachine(given.promotion_machine_arn),
     )
 
 

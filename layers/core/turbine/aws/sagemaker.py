@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from turbine.aws.clients import client
 from turbine.domain.errors import ModelConflictError
-from turbine.domain.registry import CONTENT_TYPES, Approval, Package, PackageRequest
+from turbine.domain.registry import CONTENT_TYPES, Approval, ApprovedPackage, Package, PackageRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -44,6 +44,29 @@ class ModelRegistry:
     def revise(self, arn: str, approval: Approval, metadata: Mapping[str, str]) -> None:
         _sagemaker().update_model_package(
             ModelPackageArn=arn, ModelApprovalStatus=approval, CustomerMetadataProperties=dict(metadata)
+        )
+
+
+class RegistryApprovals:
+    """Fulfils `ports.Approvals`."""
+
+    def groups(self, prefix: str) -> list[str]:
+        pages = _sagemaker().get_paginator("list_model_package_groups").paginate(NameContains=prefix)
+        named = (entry["ModelPackageGroupName"] for page in pages for entry in page["ModelPackageGroupSummaryList"])
+        return [name for name in named if name.startswith(prefix)]
+
+    def approved(self, group: str) -> list[ApprovedPackage]:
+        pages = (
+            _sagemaker()
+            .get_paginator("list_model_packages")
+            .paginate(ModelPackageGroupName=group, ModelApprovalStatus="Approved")
+        )
+        arns = [entry["ModelPackageArn"] for page in pages for entry in page["ModelPackageSummaryList"]]
+        return [_approved(arn) for arn in arns]
+
+    def mark(self, arn: str, approval: Approval, description: str) -> None:
+        _sagemaker().update_model_package(
+            ModelPackageArn=arn, ModelApprovalStatus=approval, ApprovalDescription=description
         )
 
 
@@ -105,6 +128,19 @@ def _says_it_exists(error: ClientError) -> bool:
     """SageMaker has no error code of its own for a taken name, only a sentence."""
     given = error.response["Error"]
     return given["Code"] in {"ValidationException", "ResourceInUse"} and "existing" in given["Message"]
+
+
+def _approved(arn: str) -> ApprovedPackage:
+    described = _sagemaker().describe_model_package(ModelPackageName=arn)
+    modified = described.get("LastModifiedTime") or described["CreationTime"]
+    return ApprovedPackage(
+        arn=arn,
+        version=_package(arn).version,
+        run_id=described.get("CustomerMetadataProperties", {}).get("run_id", ""),
+        description=described.get("ApprovalDescription", ""),
+        modified_at=modified.astimezone(UTC).isoformat(timespec="milliseconds"),
+        actor=described.get("LastModifiedBy", {}).get("UserProfileName", ""),
+    )
 
 
 def _package(arn: str) -> Package:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -13,6 +14,26 @@ from turbine.ports import Execution
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+
+
+class PromotionMachine:
+    """Fulfils `ports.Promotions`."""
+
+    def __init__(self, machine_arn: str) -> None:
+        self._machine_arn = machine_arn
+
+    def start(self, name: str, promotion: Mapping[str, Any]) -> str:
+        stepfunctions: SFNClient = client("stepfunctions")
+        try:
+            stepfunctions.start_execution(
+                stateMachineArn=self._machine_arn, name=name, input=json.dumps(promotion, sort_keys=True)
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise
+            arn = f"{self._machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+            return str(stepfunctions.describe_execution(executionArn=arn)["status"])
+        return "RUNNING"
 
 
 class StateMachineExecutions:

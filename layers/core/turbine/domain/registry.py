@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateMode
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -13,13 +14,14 @@ from turbine.domain import names
 from turbine.domain.metrics import Metrics
 from turbine.domain.run import RunSpec
 
+_BY_PROMOTION = re.compile(r"Champion (\d+ )?of [a-z][a-z0-9]*")
 VALUE_MAX = 256
 ENTRIES_MAX = 50
 
 CONTENT_TYPES = ("application/jsonlines", "text/csv")
 
 # Promotion approves; a model nobody promoted waits for a human, a rejected one says so.
-Approval = Literal["PendingManualApproval", "Rejected"]
+Approval = Literal["Approved", "PendingManualApproval", "Rejected"]
 APPROVAL: Mapping[str, Approval] = {
     "promote": "PendingManualApproval",
     "hold": "PendingManualApproval",
@@ -45,6 +47,27 @@ class Package(NamedTuple):
 
     arn: str
     version: int
+
+
+class ApprovedPackage(NamedTuple):
+    """A package that is Approved now. `modified_at` is ISO 8601 in UTC; `actor` whom SageMaker names, or empty."""
+
+    arn: str
+    version: int
+    run_id: str
+    description: str
+    modified_at: str
+    actor: str
+
+    @property
+    def is_by_promotion(self) -> bool:
+        """Whether the `promotion` machine or the reconciler has approved it, and no person."""
+        return _BY_PROMOTION.match(self.description) is not None
+
+
+def champions_mark(team: str) -> str:
+    """The approval description of the reconciler's approvals; the machine's own says more (promotion.asl.yaml)."""
+    return f"Champion of {team}"
 
 
 def client_token(run_id: str) -> str:

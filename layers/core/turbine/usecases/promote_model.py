@@ -72,11 +72,16 @@ class PromoteModel:
         return package
 
     def _done(self, pk: str, promotion: Promotion) -> Champion | None:
-        """What an earlier attempt of this very promotion wrote."""
+        """What an earlier attempt of this promotion wrote, or another one of the same model over the same champion.
+
+        A person may approve a model while its run promotes it; then the run's own promotion has nothing left to do.
+        """
         item = self.table.get(pk, history_key(promotion.expected_champion_version + 1))
-        if item is None or item["promotion_id"] != promotion.promotion_id:
+        if item is None:
             return None
-        return Champion.model_validate(item)
+        champion = Champion.model_validate(item)
+        is_same_model = champion.model_package_arn == promotion.model_package_arn
+        return champion if is_same_model or champion.promotion_id == promotion.promotion_id else None
 
     def _swap(self, pk: str, promotion: Promotion) -> Champion:
         """Replace the expected champion. Raises: ChampionChangedError."""

@@ -118,6 +118,16 @@ def test_another_teams_run_is_refused(world: World) -> None:
     assert world.table.get("TEAM#winery", "CHAMPION") is None
 
 
+def test_a_model_that_a_person_has_promoted_meanwhile_is_promoted(world: World) -> None:
+    """Over the same champion: the run's own promotion then has nothing left to do."""
+    given = promotion(world, 1, 0)
+    by_hand = given.model_copy(update={"promotion_id": "by hand", "actor": "a person"})
+    promote(world, by_hand)
+    reply = promote(world, given)
+    assert (reply["status"], reply["is_current"], reply["detail"]["promotion_id"]) == ("promoted", True, "by hand")
+    assert world.table.get("TEAM#vision", "CHAMPION#00000002") is None
+
+
 def test_a_version_that_is_not_the_packages_own_is_refused(world: World) -> None:
     given = promotion(world, 1, 0)
     with pytest.raises(PackageMissingError, match="is version 1 of team vision, not 2"):
