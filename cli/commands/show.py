@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import exit_codes
 from cli.cloud import Cloud
 from cli.commands import options
-from cli.errors import CommandError
+from cli.commands.operate import require_run
 from cli.observe import executions
 from cli.observe.records import Item, Records, RunItems
 from cli.terminal import Terminal, status_text
@@ -24,14 +23,7 @@ def show(
     terminal = Terminal(json_only)
     cloud = Cloud.from_environment(stack)
     records = Records(cloud)
-    items = records.run(run)
-    if not items.record:
-        raise CommandError(
-            f"there is no run {run!r}",
-            place=f"table {cloud.output('TableName')}",
-            next_step="`turbine runs` lists the runs",
-            exit_code=exit_codes.REFUSED,
-        )
+    items = require_run(cloud, run)
     inference = records.inference_of(items.team, run)
     links = _links(cloud, items, inference)
     if json_only:

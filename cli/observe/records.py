@@ -73,6 +73,12 @@ class Records:
         of_team = (item for item in self._by_kind(kind) if team is None or item.get("team") == team)
         return list(islice(of_team, limit))
 
+    def latest_version(self, manifest: str) -> str | None:
+        """The newest version of a dropped manifest (`bucket/key`) that was accepted."""
+        key = {"pk": {"S": f"SEQUENCER#{manifest}"}, "sk": {"S": "LATEST"}}
+        answer = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return str(_plain(answer["Item"])["version_id"]) if "Item" in answer else None
+
     def rejections(self, cause_key: str) -> list[Item]:
         """What was refused in the manifest with this cause."""
         return self._query(self._table, f"REJECTED#{cause_key}")

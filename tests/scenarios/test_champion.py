@@ -79,7 +79,7 @@ def test_a_promoted_run_whose_files_are_gone_gets_no_predictions(cloud: LiveClou
     team = f"gone{uuid.uuid4().hex[:8]}"
     package = {"model_package_arn": f"arn:aws:sagemaker:::model-package/{team}/1", "model_data_uri": "s3://gone/model"}
     key = {"pk": {"S": f"RUN#{team}-run"}, "sk": {"S": "PACKAGE"}}
-    item = key | {name: {"S": value} for name, value in package.items()}
+    item = key | {name: {"S": value} for name, value in package.items()} | {"model_version": {"N": "1"}}
     cloud.client("dynamodb").put_item(TableName=cloud.outputs["TableName"], Item=item)
     request = {
         "team": team,

@@ -1,0 +1,1 @@
+"""What an engineer does to runs that are under way or have failed: redrive and stop."""

@@ -1,0 +1,70 @@
+"""Approvals in the registry that people change, or that a stopped promotion has left behind."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.scenarios.live_cloud import LiveCloud, wait_for
+from tests.scenarios.manifests import clone_finished_run
+
+pytestmark = pytest.mark.xdist_group("scenarios")
+
+
+def approved(cloud: LiveCloud) -> list[str]:
+    listed = cloud.client("sagemaker").list_model_packages(ModelPackageGroupName="turbine-botany")
+    return [
+        package["ModelPackageArn"]
+        for package in listed["ModelPackageSummaryList"]
+        if package["ModelApprovalStatus"] == "Approved"
+    ]
+
+
+def champion_of(cloud: LiveCloud) -> dict[str, Any]:
+    champion = cloud.item("TEAM#botany", "CHAMPION")
+    assert champion is not None
+    return champion
+
+
+def mark(cloud: LiveCloud, arn: str, approval: str, **more: str) -> None:
+    cloud.client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus=approval, **more)
+
+
+def test_a_person_approves_and_rejects_in_the_console(cloud: LiveCloud, botany: str) -> None:
+    before = champion_of(cloud)
+    run_id = f"botany-hand-{uuid.uuid4().hex[:12]}"
+    clone = clone_finished_run(cloud, "botany", botany, run_id, publish_metrics=True)
+    assert cloud.ended(cloud.start("RunMachineArn", clone, run_id))["status"] == "SUCCEEDED"
+    package = cloud.item(f"RUN#{run_id}", "PACKAGE")
+    assert package is not None
+    arn = package["model_package_arn"]
+
+    mark(cloud, arn, "Approved", ApprovalDescription="we need this one")
+    champion = wait_for(lambda: found if (found := champion_of(cloud))["run_id"] == run_id else None, "the promotion")
+    assert champion["champion_version"] == before["champion_version"] + 1
+    assert champion["reason"] == "Approved by hand in the registry: we need this one"
+    wait_for(lambda: approved(cloud) == [arn] or None, "its approval alone")
+
+    mark(cloud, arn, "Rejected")
+    wait_for(lambda: approved(cloud) == [arn] or None, "the champion's approval, which it keeps")
+    assert champion_of(cloud) == champion
+
+    # As a promotion leaves it that was stopped between its swap and its approvals.
+    mark(cloud, before["model_package_arn"], "Approved", ApprovalDescription="Champion 1 of botany by turbine")
+    wait_for(lambda: approved(cloud) == [arn] or None, "the step back of a late approval")
+    mark(cloud, arn, "PendingManualApproval")
+    changes, is_error = cloud.invoke("ReconcileRegistryFunction", {})
+    assert not is_error and f"{arn} is champion and was not Approved" in changes["changes"]
+    assert approved(cloud) == [arn]
+
+    wait_for(lambda: _reverted(cloud, before), "the former champion")
+
+
+def _reverted(cloud: LiveCloud, before: dict[str, Any]) -> bool | None:
+    """Leave the team as it was, by the same way."""
+    if champion_of(cloud)["run_id"] == before["run_id"]:
+        return approved(cloud) == [before["model_package_arn"]] or None
+    mark(cloud, before["model_package_arn"], "Approved", ApprovalDescription="back to what it was")
+    return None
