@@ -20,7 +20,7 @@ TEAM = "vision"
 POLICIES_OF: dict[str, tuple[str, ...]] = {
     "member": ("TeamMemberPolicy",),
     "lead": ("TeamMemberPolicy", "TeamLeadPolicy"),
-    "engineer": ("PlatformEngineerPolicy",),
+    "engineer": ("PlatformEngineerPolicy", "RunOperatorPolicy"),
 }
 _HEADER = ["what", "action", "resource", "with", *POLICIES_OF]
 _VERDICTS = {"yes": True, "–": False}

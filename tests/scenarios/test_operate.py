@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli import exit_codes
-from tests.scenarios.conftest import turbine
+from tests.scenarios.conftest import KeptDemo, turbine
 from tests.scenarios.live_cloud import LiveCloud, wait_for
 from tests.scenarios.manifests import clone_finished_run, run_id_of, winery
 from tests.scenarios.training_jobs import ENDED, jobs_of, log_events, wait_for_epoch
@@ -100,3 +100,38 @@ def test_a_run_whose_manifest_has_a_newer_version_does_not_go_on(cloud: LiveClou
     code, refused = typed(cloud, "redrive", run_id)
     assert code == exit_codes.REFUSED
     assert "a newer version of its manifest has come since" in refused["error"]["cause"]
+
+
+def test_an_undelivered_event_is_delivered_again_and_meets_the_run_that_is_there(demo: KeptDemo) -> None:
+    """As EventBridge leaves it in the queue, for a run that was started by another delivery of the same event."""
+    cloud = demo.cloud
+    run = demo.runs(team="vision", round=2)[0]
+    record = cloud.item(f"RUN#{run['run_id']}", "RECORD")
+    assert record is not None
+    stepfunctions, sqs = cloud.client("stepfunctions"), cloud.client("sqs")
+    event = stepfunctions.describe_execution(executionArn=record["training_execution_arn"])["input"]
+    told = {"TARGET_ARN": cloud.outputs["TrainingMachineArn"], "ERROR_CODE": "ThrottlingException"}
+    sent = sqs.send_message(
+        QueueUrl=cloud.outputs["DeadLettersUrl"],
+        MessageBody=event,
+        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in told.items()},
+    )
+    runs, outcome = len(cloud.of_kind("run")), cloud.outcome(run["run_id"])
+
+    code, listed = typed(cloud, "dlq", "list")
+    (letter,) = [one for one in listed["messages"] if one["message_id"] == sent["MessageId"]]
+    assert code == exit_codes.OK
+    assert (letter["event"], letter["why"]) == ("Object Created of manifests/vision/vision.json", "ThrottlingException")
+
+    def redriven() -> dict[str, Any] | None:
+        """Who looked a moment ago keeps a message from other readers for a while."""
+        code, told = typed(cloud, "dlq", "redrive", sent["MessageId"])
+        return told if code == exit_codes.OK else None
+
+    (done,) = wait_for(redriven, "the replay")["redriven"]
+    ended = cloud.ended(done["started"])
+    assert ended["status"] == "SUCCEEDED"
+    assert [one["status"] for one in json.loads(ended["output"])["runs"]] == ["DUPLICATE"]
+    assert (len(cloud.of_kind("run")), cloud.outcome(run["run_id"])) == (runs, outcome)
+    assert sent["MessageId"] not in {one["message_id"] for one in typed(cloud, "dlq", "list")[1]["messages"]}
+    assert typed(cloud, "dlq", "redrive")[0] == exit_codes.REFUSED
