@@ -34,14 +34,16 @@ class PromoteModel:
             champion = self._done(pk, promotion) or self._swap(pk, promotion)
         except ChampionChangedError:
             current = self.table.get(pk, "CHAMPION") or {}
-            return {
-                "status": "champion_changed",
-                "champion_version": current.get("champion_version", 0),
-                "is_current": False,
-                "previous_model_package_arn": None,
-                "detail": None,
-                "request": request,
-            }
+            if current.get("model_package_arn") != promotion.model_package_arn:
+                return {
+                    "status": "champion_changed",
+                    "champion_version": current.get("champion_version", 0),
+                    "is_current": False,
+                    "previous_model_package_arn": None,
+                    "detail": None,
+                    "request": request,
+                }
+            champion = Champion.model_validate(current)  # by another promotion; there is nothing left to do
         spec = RunFiles(self.store, self.artifact_bucket).find_spec(champion.team, champion.run_id)
         inference = None if spec is None else spec.inference
         return {

@@ -128,6 +128,17 @@ def test_a_model_that_a_person_has_promoted_meanwhile_is_promoted(world: World) 
     assert world.table.get("TEAM#vision", "CHAMPION#00000002") is None
 
 
+def test_a_model_that_has_become_champion_over_another_champion_is_promoted(world: World) -> None:
+    """Its run was compared with nobody; another was promoted first, and then a person promoted this one."""
+    given, other = promotion(world, 1, 0), promotion(world, 2, 0)
+    promote(world, other)
+    promote(world, given.model_copy(update={"expected_champion_version": 1, "promotion_id": "by hand"}))
+    reply = promote(world, given)
+    assert (reply["status"], reply["champion_version"], reply["is_current"]) == ("promoted", 2, True)
+    assert reply["previous_model_package_arn"] == f"{GROUP}/2"
+    assert world.table.get("TEAM#vision", "CHAMPION#00000003") is None
+
+
 def test_a_version_that_is_not_the_packages_own_is_refused(world: World) -> None:
     given = promotion(world, 1, 0)
     with pytest.raises(PackageMissingError, match="is version 1 of team vision, not 2"):
