@@ -13,13 +13,14 @@ IMPORTED := boto3, dvc.repo, dvc_s3, httpx, jinja2, mypy.main, pyarrow.dataset, 
   aws_lambda_powertools, moto.server, moto.awslambda.models, moto.batch.models, moto.cloudformation.models, moto.dynamodb.models, \
   moto.ec2.models, moto.events.models, moto.iam.models, moto.s3.models, moto.sagemaker.models, moto.sns.models, moto.sqs.models
 
-.PHONY: help setup demo test browser soak rehearsal lint format check-template lock clean
+.PHONY: help setup demo test browser soak lifecycle rehearsal lint format check-template lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo             four teams' models trained, compared, registered and used, on an embedded AWS"
 	@echo "make test             all tests"
 	@echo "make soak             the embedded AWS killed 300 times under load (up to 40 minutes; goes on where it was ended)"
+	@echo "make lifecycle        10,000 orders of events and 5,000 races of promotions through the machines, stepped in memory"
 	@echo "make rehearsal        the real sam builds, deploys, updates and deletes the stack on an embedded AWS; writes docs/sam.md"
 	@echo "make browser          the tests in a real browser; installs Debian's Chromium if there is none"
 	@echo "make lint             ruff, mypy, the import contracts and the proofs of the machines"
@@ -60,6 +61,9 @@ browser: setup
 
 soak: setup
 	$(BIN)/python -m tests.faults.soak --kills 300
+
+lifecycle: setup
+	$(BIN)/python -m tests.lifecycle
 
 # Takes minutes and a python3.13: `sam build` asks the package index for every wheel that Lambda's machine needs.
 rehearsal: setup $(TOOLS)/.installed
