@@ -77,6 +77,8 @@ def _print(terminal: Terminal, items: RunItems, inference: Item | None, links: d
         "ended": items.outcome.get("ended_at"),
         "error": items.outcome.get("error"),
         "cause": items.outcome.get("cause"),
+        "failed as": items.outcome.get("failure_class"),
+        "next": items.outcome.get("next_step"),
         **links,
     }
     if inference:

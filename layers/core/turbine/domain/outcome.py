@@ -46,6 +46,8 @@ def superseded(run_id: str, team: str, execution_arn: str, ended_at: str) -> dic
         "event_id": execution_arn,
         "error": None,
         "cause": "A newer version of the manifest was there before this one's run could start.",
+        "failure_class": None,
+        "next_step": None,
         "log_tail": [],
         "decision": None,
         "execution_arn": execution_arn,

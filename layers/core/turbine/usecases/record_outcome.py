@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from turbine.domain import outcome
+from turbine.domain import failure, outcome
 from turbine.domain.errors import LogsUnavailableError
 from turbine.ports import EventBus, Execution, Executions, Item, JobLogs, Notifier, Table
 from turbine.usecases.status_change import Detail, StatusChange, execution_of
@@ -65,6 +65,7 @@ class RecordOutcome:
         detail = change.detail
         attempt = int(execution.input.get("attempt", 1))
         cause = execution.cause or ""
+        kind = failure.classify(detail.status, execution.error, cause)
         decided = self.table.get(f"RUN#{run_id}", "DECISION") or {}
         return {
             "pk": f"RUN#{run_id}",
@@ -79,6 +80,8 @@ class RecordOutcome:
             "event_id": change.id,
             "error": execution.error,
             "cause": outcome.short_cause(cause) or None,
+            "failure_class": kind,
+            "next_step": failure.next_step(kind, run_id),
             "log_tail": [] if detail.status == "SUCCEEDED" else self._log_tail(run_id, cause),
             "decision": decided.get("decision"),
             "execution_arn": detail.execution_arn,
@@ -95,7 +98,8 @@ class RecordOutcome:
             return [f"(the log cannot be read: {error})"]
 
     def _tell(self, item: Item) -> None:
-        names = ("run_id", "team", "status", "decision", "error", "cause", "log_tail", "ended_at")
+        about = ("run_id", "team", "status", "decision", "error", "cause", "failure_class", "next_step")
+        names = (*about, "log_tail", "ended_at")
         message = {"schema_version": 1, **{name: item.get(name) for name in names}}
         subject = f"Turbine: {item['run_id']} {item['decision'] or item['status'].lower()}"
         self.notifier.notify(subject[:SUBJECT_MAX], message)

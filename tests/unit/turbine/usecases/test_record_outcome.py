@@ -179,3 +179,12 @@ def test_an_execution_that_has_the_owners_name_but_not_its_start_reports_nothing
     started = 1_795_464_000_250
     assert not listener.hear("ABORTED", event_id="e2", startDate=started + 90 * 86_400_000)
     assert listener.hear("SUCCEEDED", startDate=started)
+
+
+def test_a_failure_is_told_with_its_class_and_the_next_command(listener: Listener) -> None:
+    listener.hear("FAILED", error="TrainingDataError", cause="Batch job job-1: no rows")
+    ((_, message),) = listener.notifier.messages
+    ((_, detail),) = listener.bus.events
+    for told in (listener.outcome, message, detail):
+        assert told["failure_class"] == "data"
+        assert "turbine drop FILE" in told["next_step"]
