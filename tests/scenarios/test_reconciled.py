@@ -68,3 +68,31 @@ def _reverted(cloud: LiveCloud, before: dict[str, Any]) -> bool | None:
         return approved(cloud) == [before["model_package_arn"]] or None
     mark(cloud, before["model_package_arn"], "Approved", ApprovalDescription="back to what it was")
     return None
+
+
+def test_an_approval_of_what_no_run_has_registered_is_taken_back(cloud: LiveCloud, botany: str) -> None:
+    before = approved(cloud)
+    sagemaker = cloud.client("sagemaker")
+    foreign = sagemaker.create_model_package(
+        ModelPackageGroupName="turbine-botany",
+        ModelPackageDescription="brought along",
+        ModelApprovalStatus="PendingManualApproval",
+        CustomerMetadataProperties={"run_id": "botany-of-nobody"},
+    )["ModelPackageArn"]
+    try:
+        mark(cloud, foreign, "Approved", ApprovalDescription="from elsewhere")
+
+        def refused() -> dict[str, Any] | None:
+            machine = cloud.outputs["PromotionMachineArn"]
+            listed = cloud.client("stepfunctions").list_executions(stateMachineArn=machine, statusFilter="FAILED")
+            return next((one for one in listed["executions"] if "approved" in one["name"]), None)
+
+        execution = wait_for(refused, "the promotion that is refused")
+        changes, is_error = cloud.invoke("ReconcileRegistryFunction", {})
+        assert not is_error, changes
+        wait_for(lambda: approved(cloud) == before or None, "the approval that is taken back")
+        described = sagemaker.describe_model_package(ModelPackageName=foreign)
+        assert described["ModelApprovalStatus"] == "PendingManualApproval"
+        assert execution["name"] in described["ApprovalDescription"]
+    finally:
+        sagemaker.update_model_package(ModelPackageArn=foreign, ModelApprovalStatus="Rejected")

@@ -7,6 +7,7 @@ same rows in the same block, so that blocks can be drawn in pairs.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Literal, Self
 
@@ -36,6 +37,32 @@ class EvaluationBlocks(Record):
     @property
     def row_count(self) -> int:
         return round(sum(self.columns["rows"]))
+
+
+def fault(metric: str, blocks: EvaluationBlocks) -> str | None:
+    """Why a metric cannot be put together from the blocks; None where it can."""
+    columns = blocks.columns
+    strange = [name for name in columns if "/" in name and not _OF_CLASS.fullmatch(name)]
+    if strange:
+        return f"{strange[0]} names no class by its number"
+    names = needed(metric, columns)
+    if not names:
+        return f"{metric} cannot be put together from its columns"
+    negative = [name for name in names if name not in _SIGNED and min(columns[name]) < 0]
+    if negative:
+        return f"{negative[0]} is negative in a block"
+    if sum(columns["rows"]) <= 0:
+        return "it has no rows"
+    counts = [name for name in names if name == "hits" or name.startswith(("actual/", "predicted/", "hits/"))]
+    if any(count > rows for name in counts for count, rows in zip(columns[name], columns["rows"], strict=True)):
+        return "a block counts more than it has rows"
+    if (
+        names[1:]
+        and names[1].startswith("actual/")
+        and not any(sum(columns[n]) for n in names if n.startswith("actual/"))
+    ):
+        return "none of its rows is of any class"
+    return None
 
 
 def needed(metric: str, columns: Iterable[str]) -> list[str]:
@@ -75,6 +102,8 @@ def _r2(sums: Sums) -> float:
 
 
 _CLASSES = ("classes",)
+_OF_CLASS = re.compile(r"(actual|predicted|hits)/\d{1,6}")
+_SIGNED = frozenset({"label"})
 
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "accuracy": ("hits",),

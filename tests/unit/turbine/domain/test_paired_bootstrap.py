@@ -72,6 +72,56 @@ def test_few_rows_that_differ_are_counted_out(won: int, lost: int, share: float,
     assert (f"{share:.4g} would come out as well" in ruling.why) == (decision == "hold")
 
 
+def test_a_few_rows_lost_may_be_luck_too() -> None:
+    theirs, mine = [True] * 100, [number >= 3 for number in range(100)]
+    ruling = judged(rule(), sample(mine), sample(theirs))
+    assert ruling.evidence is not None and ruling.evidence.upper < 0
+    assert (ruling.decision, ruling.evidence.share_exchanged) == ("hold", 1 / 8)
+    assert judged(rule(), sample([number >= 6 for number in range(100)]), sample(theirs)).decision == "reject"
+
+
+@pytest.mark.parametrize(
+    ("margin", "rows", "decision"), [(0.02, 148, "hold"), (0.02, 149, "promote"), (0.01, 298, "hold")]
+)
+def test_a_margin_wants_rows_enough_to_see_it(margin: float, rows: int, decision: str) -> None:
+    same = sample([number % 20 != 0 for number in range(rows)])
+    ruling = judged(rule(non_inferiority_margin=margin), same, same)
+    assert ruling.decision == decision
+    assert ("fewer than the" in ruling.why) == (decision == "hold")
+
+
+FULL = [1.0] * 40
+
+
+@pytest.mark.parametrize(
+    ("metric", "columns", "words"),
+    [
+        ("macro_f1", {"hits/abc": FULL, "actual/abc": FULL, "predicted/abc": FULL}, "names no class by its number"),
+        ("accuracy", {"rows": [0.0] * 40, "hits": [0.0] * 40}, "it has no rows"),
+        ("macro_f1", {"hits/1": [0.0] * 40, "actual/1": [0.0] * 40, "predicted/1": FULL}, "none of its rows is of any"),
+        ("rmse", {"squared_error": [-1.0] * 40}, "squared_error is negative"),
+        ("accuracy", {"hits": [2.0] * 40}, "counts more than it has rows"),
+        ("log_loss", {"hits": FULL}, "log_loss cannot be put together"),
+    ],
+)
+def test_blocks_that_make_no_sense_hold_and_say_why(metric: str, columns: dict[str, list[float]], words: str) -> None:
+    bad = Sample({metric: 1.0}, EvaluationBlocks(columns={"rows": FULL} | columns))
+    direction = "minimize" if metric in ("rmse", "log_loss") else "maximize"
+    ruling = judged(rule(metric=metric, direction=direction), bad, bad)
+    assert ruling.decision == "hold"
+    assert words in ruling.why
+
+
+def test_models_of_other_classes_are_not_compared() -> None:
+    def of_classes(*numbers: int) -> Sample:
+        share = [1.0 / len(numbers)] * 40
+        columns = {f"{kind}/{number}": share for number in numbers for kind in ("actual", "predicted", "hits")}
+        return Sample({"macro_f1": 1.0}, EvaluationBlocks(columns={"rows": FULL, **columns}))
+
+    ruling = judged(rule(metric="macro_f1", min_rows=2), of_classes(0, 1), of_classes(0))
+    assert (ruling.decision, "same classes" in ruling.why) == ("hold", True)
+
+
 def test_many_exchanges_are_drawn_and_never_none() -> None:
     ruling = judged(rule(), *pair(1, 0.95, 0.85))
     assert ruling.evidence is not None

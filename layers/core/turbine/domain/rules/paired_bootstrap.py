@@ -9,7 +9,9 @@ margin, so that a model which is as good, and newer or smaller, is promoted too.
 The interval is true to its level where many rows differ, and too sure of itself where few do: three rows won and none
 lost would do. So a model is only called better if luck could not have had it so: were the two alike, each block on
 which they differ might as well have been the other's, and of all such exchanges at most 1 - `confidence` may come out
-as well. That share is exact however few they are (all exchanges of up to 11 blocks are made, else as many are drawn).
+as well. Where two models are alike but for luck that share is exact however few they are (all exchanges of up to 11
+blocks are made, else as many are drawn). It is no test of equal means: a model that is a little better nearly always
+and very much worse now and then is called better by a split without the latter.
 
 Guardrails are as in `min_delta`: on the values themselves.
 
@@ -24,7 +26,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping
 
-from turbine.domain.evaluation import EvaluationBlocks, needed, value
+from turbine.domain.evaluation import EvaluationBlocks, fault, needed, value
 from turbine.domain.rule import Rule
 from turbine.domain.rules.min_delta import ROUNDING, broken_guardrail, improvement
 from turbine.domain.rules.ruling import Evidence, Ruling, Sample
@@ -48,21 +50,32 @@ def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
         return Ruling("hold", delta, f"but the {whose} left no evaluation_blocks.json to draw from")
     if mine.columns["rows"] != theirs.columns["rows"]:
         return Ruling("hold", delta, "but the two were not measured on the same rows")
-    if not (needed(rule.metric, mine.columns) and needed(rule.metric, theirs.columns)):
-        return Ruling("hold", delta, f"but {rule.metric} cannot be put together from evaluation_blocks.json")
     for whose, blocks, metrics in (("challenger", mine, challenger.metrics), ("champion", theirs, opponent.metrics)):
+        if wrong := fault(rule.metric, blocks):
+            return Ruling("hold", delta, f"but the {whose}'s evaluation_blocks.json is of no use: {wrong}")
         if not _adds_up(rule.metric, blocks, metrics):
             return Ruling(
                 "hold", delta, f"but the {whose}'s evaluation_blocks.json does not add up to its metrics.json"
             )
-    if mine.row_count < rule.min_rows:
-        return Ruling("hold", delta, f"but {mine.row_count} test rows are fewer than the {rule.min_rows} required")
+    if needed(rule.metric, mine.columns) != needed(rule.metric, theirs.columns):
+        return Ruling("hold", delta, "but the two were not measured on the same classes")
+    fewest = max(rule.min_rows, _fewest_for_margin(rule))
+    if mine.row_count < fewest:
+        return Ruling("hold", delta, f"but {mine.row_count} test rows are fewer than the {fewest} required")
     filled = sum(rows > 0 for rows in mine.columns["rows"])
     if filled < FEWEST_BLOCKS:
         return Ruling(
             "hold", delta, f"but the test rows fill {filled} blocks, fewer than the {FEWEST_BLOCKS} to draw from"
         )
     return _decide(rule, delta, measure(rule, mine, theirs))
+
+
+def _fewest_for_margin(rule: Rule) -> int:
+    """With fewer rows a model that is worse by the margin loses none of them more often than the level allows."""
+    margin = rule.non_inferiority_margin
+    if margin is None or not 0 < margin < 1:
+        return 0
+    return math.ceil(math.log(1 - rule.confidence) / math.log(1 - margin))
 
 
 def _adds_up(metric: str, blocks: EvaluationBlocks, metrics: Mapping[str, float]) -> bool:
@@ -97,6 +110,8 @@ def _decide(rule: Rule, delta: float, seen: Evidence) -> Ruling:
         return Ruling("hold", delta, f"better by {delta:.6g}, but {share}, more than {1 - rule.confidence:.4g}", seen)
     elif seen.lower > 0 and delta >= rule.min_delta - ROUNDING:
         return Ruling("promote", delta, f"better by {delta:.6g}, {bounds}", seen)
+    if seen.upper < 0 and seen.share_exchanged > 1 - rule.confidence + ROUNDING:
+        return Ruling("hold", delta, f"worse by {-delta:.6g}, a difference {bounds}, which may be luck", seen)
     if seen.upper < 0 and delta <= -rule.min_delta + ROUNDING:
         return Ruling("reject", delta, f"worse by {-delta:.6g}, a difference {bounds}", seen)
     if seen.lower > 0:
@@ -123,7 +138,7 @@ def _improvements(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, 
 
 
 def _share_exchanged(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, resamples: int) -> float:
-    """The share of exchanges of blocks between the two that come out as well for the challenger, or better."""
+    """The share of exchanges of blocks between the two that come out as well for the one that is ahead, or better."""
     names = needed(rule.metric, mine.columns)
     differing = [
         number
@@ -138,7 +153,8 @@ def _share_exchanged(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlock
         moved = {name: sum(map(column.__getitem__, exchanged)) for name, column in gaps.items()}
         ours = {name: sums[0][name] + moved[name] for name in names}
         others = {name: sums[1][name] - moved[name] for name in names}
-        return improvement(rule.direction, value(rule.metric, ours), value(rule.metric, others)) >= observed - ROUNDING
+        again = improvement(rule.direction, value(rule.metric, ours), value(rule.metric, others))
+        return again >= observed - ROUNDING if observed >= 0 else again <= observed + ROUNDING
 
     if len(differing) <= EXCHANGES_ENUMERATED:
         everyone = range(2 ** len(differing))
