@@ -26,7 +26,7 @@ from local_cloud import changes
 from local_cloud.durability import commits
 from local_cloud.replacements import Replacement
 from local_cloud.services import events
-from local_cloud.stepfunctions import kept, resuming, status_events, validation
+from local_cloud.stepfunctions import history, kept, resuming, status_events, validation
 from local_cloud.stepfunctions.normalisation import iso
 
 _LOG = logging.getLogger(__name__)
@@ -110,15 +110,18 @@ def redrive(execution: Any) -> datetime.datetime:
     status, reason = redrive_status(execution)
     if status != "REDRIVABLE":
         raise ExecutionNotRedrivableError(reason)
-    execution.redrives = redrive_count(execution) + 1
-    execution.redrive_date = datetime.datetime.now(datetime.UTC)
-    execution.error = execution.cause = execution.stop_date = None
-    execution.exec_status = ExecutionStatus.RUNNING
-    kept.frames_of(execution).prepare_redrive()
-    kept.changed(execution)
-    _emit(execution)
-    resuming.resume(execution, functools.partial(_tell_redrive, execution))
-    return execution.redrive_date
+    events_before = history.count(execution)
+    with commits.together():  # else a crash could leave an execution that runs again, and a history that ends
+        execution.redrives = redrive_count(execution) + 1
+        execution.redrive_date = datetime.datetime.now(datetime.UTC)
+        execution.error = execution.cause = execution.stop_date = None
+        execution.exec_status = ExecutionStatus.RUNNING
+        kept.frames_of(execution).prepare_redrive()
+        kept.changed(execution)
+        _emit(execution)
+        resuming.resume(execution, events_before, functools.partial(_tell_redrive, execution))
+    redriven_at: datetime.datetime = execution.redrive_date
+    return redriven_at
 
 
 def _tell_redrive(execution: Any, env: Any) -> None:
