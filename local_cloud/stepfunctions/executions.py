@@ -133,7 +133,9 @@ def _tell_redrive(execution: Any, env: Any) -> None:
     )
 
 
-def _enter_state(original: Callable[..., None]) -> Callable[..., None]:
+def entering_state(original: Callable[..., None]) -> Callable[..., None]:
+    """The work of a state, which is entered first: from then on the execution goes on there."""
+
     def evaluate_state(self: Any, env: Any) -> None:
         resuming.enter(env, self.name)
         original(self, env)
@@ -300,11 +302,6 @@ REPLACEMENTS: list[Replacement] = [
         target="moto.stepfunctions.parser.asl.component.state.state:StateData",
         build=lambda _: _state_data,
         why="EnteredTime has another format than AWS's",
-    ),
-    Replacement(
-        target="moto.stepfunctions.parser.asl.component.state.state:CommonStateField._eval_body",
-        build=_enter_state,
-        why="nothing remembers where a redrive has to resume",
     ),
     Replacement(
         target="moto.stepfunctions.parser.asl.parse.asl_parser:AmazonStateLanguageParser.parse",

@@ -188,7 +188,9 @@ def _publish(original: Callable[..., None]) -> Callable[..., None]:
     return publish_history_event
 
 
-def _add_event(original: Callable[..., int]) -> Callable[..., int]:
+def unless_written(original: Callable[..., int]) -> Callable[..., int]:
+    """`add_event` of what no earlier process has written; recorded for the frame that may go on from it."""
+
     def add_event(
         self: Any,
         context: Any,
@@ -413,11 +415,6 @@ REPLACEMENTS: list[Replacement] = [
         target=f"{_EVENTS}._publish_history_event",
         build=_publish,
         why="histories are in memory only",
-    ),
-    Replacement(
-        target=f"{_EVENTS}.add_event",
-        build=_add_event,
-        why="a resumed execution would write again what it has written",
     ),
     Replacement(
         target=f"{_STATE}.state_task.service.state_task_service:StateTaskService._eval_execution",
