@@ -10,7 +10,6 @@ import datetime
 import functools
 import logging
 import re
-import threading
 import uuid
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -32,7 +31,6 @@ from local_cloud.stepfunctions.normalisation import iso
 _LOG = logging.getLogger(__name__)
 _EXECUTION_NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
 _REDRIVE_DAYS = 14
-_starting = threading.RLock()
 
 
 class ExecutionNotRedrivableError(AWSError):
@@ -190,8 +188,8 @@ def _start_execution(original: Callable[..., Any]) -> Callable[..., Any]:
         name = name or str(uuid.uuid4())
         if not _EXECUTION_NAME.fullmatch(name):
             raise InvalidName(f"Invalid Name: '{name}'")
-        # Two starts under one name must not both find it free.
-        with _starting:
+        # Two starts under one name must not both find it free; and an execution is there with the event of its start.
+        with commits.together():
             return original(self, state_machine_arn, name, execution_input or "{}", trace_header)
 
     return start_execution
