@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from local_cloud.batch import submission
+from local_cloud.batch.responses import Batch
 from local_cloud.durability import commits
 from local_cloud.replacements import Replacement
 from local_cloud.sagemaker import registry
-from local_cloud.services import s3
+from local_cloud.services import dynamodb, s3
 from local_cloud.stepfunctions import executions
 
 UPDATE = (
@@ -22,10 +24,18 @@ UPDATE = (
 PACKAGE = ("customer_metadata_properties", "model_package_group_name", "model_approval_status", "client_token")
 CALLS: list[tuple[Sequence[Replacement], str, dict[str, Any]]] = [
     *((s3.REPLACEMENTS, f"S3Response.{name}", {}) for name in s3._WRITES),
+    *((dynamodb.REPLACEMENTS, f"DynamoDBBackend.{name}", {}) for name in dynamodb._WRITES),
     (executions.REPLACEMENTS, "StepFunctionsParserBackend.start_execution", {"state_machine_arn": "arn"}),
     (registry.REPLACEMENTS, "SageMakerModelBackend.create_model_package", dict.fromkeys(PACKAGE)),
     (registry.REPLACEMENTS, "SageMakerModelBackend.update_model_package", dict.fromkeys(UPDATE)),
 ]
+
+
+class Backend:
+    """A backend, as far as these look at it themselves."""
+
+    def __init__(self, **given: Any) -> None:
+        vars(self).update(given)
 
 
 class HalfDoneError(Exception):
@@ -58,6 +68,20 @@ def test_no_commit_comes_into(replacements: Sequence[Replacement], name: str, gi
 
     (replacement,) = [one for one in replacements if one.target.endswith(f":{name}")]
     with pytest.raises(HalfDoneError):
-        replacement.build(half_done)(SimpleNamespace(describe_model_package=half_done), **given)
+        replacement.build(half_done)(Backend(describe_model_package=half_done), **given)
     assert found == [False]
     assert others_can_commit()
+
+
+def test_no_commit_comes_into_an_array_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[bool] = []
+
+    def half_done(*_: Any) -> None:
+        found.append(others_can_commit())
+        raise HalfDoneError
+
+    monkeypatch.setattr(submission, "records", lambda *_: [SimpleNamespace(job_id="parent")])
+    request: Any = SimpleNamespace(_given={}, batch_backend=SimpleNamespace(_jobs=SimpleNamespace(update=half_done)))
+    with pytest.raises(HalfDoneError):
+        Batch.submitjob(request)
+    assert found == [False]
