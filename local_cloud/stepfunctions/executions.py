@@ -105,11 +105,12 @@ def redrive(execution: Any) -> datetime.datetime:
 
     Branches and items that had succeeded keep their outputs. Raises: ExecutionNotRedrivableError as AWS does.
     """
-    status, reason = redrive_status(execution)
-    if status != "REDRIVABLE":
-        raise ExecutionNotRedrivableError(reason)
-    events_before = history.count(execution)
-    with commits.together():  # else a crash could leave an execution that runs again, and a history that ends
+    # One at a time; and a crash must not leave an execution that runs again, and a history that ends.
+    with commits.together():
+        status, reason = redrive_status(execution)
+        if status != "REDRIVABLE":
+            raise ExecutionNotRedrivableError(reason)
+        events_before = history.count(execution)  # which commits, as yet without anything of this
         execution.redrives = redrive_count(execution) + 1
         execution.redrive_date = datetime.datetime.now(datetime.UTC)
         execution.error = execution.cause = execution.stop_date = None
