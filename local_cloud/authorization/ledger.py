@@ -2,7 +2,8 @@
 
 One line for each principal, action and statement, with the first resource asked for. `needed` says that without this
 statement the request would have been denied: nothing else allowed it. From it the IAM proof's table is checked against
-what really happened, and a person sees which of a role's statements were needed.
+what really happened, and a person sees which of a role's statements were needed. And one line for each principal,
+action and resource that was denied, with the first reason: what is denied is often tried again and again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ FILE = "access.jsonl"
 NO_SID = "(no Sid)"
 _LOG = logging.getLogger("local_cloud.authorization")
 _lock = threading.Lock()
-_noted: set[tuple[str, str, str, bool]] = set()
+_noted: set[tuple[str, str, str, bool | None]] = set()
+"""Principal, action, statement and `needed`; of what was denied the resource, and None."""
 
 
 def knows_need(principal: Principal, access: Access, by: Statement) -> bool:
@@ -46,11 +48,11 @@ def _name(statement: Statement) -> str:
 
 def _write(principal: Principal, access: Access, sid: str, is_needed: bool, denied: str | None) -> None:
     who = role_arn_of(principal)
-    key = (who, access.action, sid, is_needed)
+    key = (who, access.action, sid, is_needed) if denied is None else (who, access.action, access.resource, None)
     told = {"who": who, "action": access.action, "resource": access.resource, "sid": sid or None}
     line = json.dumps({**told, "needed": is_needed, "denied": denied})
     with _lock:
-        if key in _noted and denied is None:
+        if key in _noted:
             return
         _noted.add(key)
         with (settings.current().state_dir / FILE).open("a") as file:

@@ -61,10 +61,10 @@ class Batch(BatchResponse):
         backend = self.batch_backend
         records = submission.records(backend, self._given)
         job = records[0]
-        for record in records:
-            backend._jobs[record.job_id] = record
-        if job.tags:
-            backend.tag_resource(job.arn, dict(job.tags))
+        with commits.together():  # else a crash could leave an array without some of its children
+            backend._jobs.update({record.job_id: record for record in records})
+            if job.tags:
+                backend.tag_resource(job.arn, dict(job.tags))
         commits.afterwards(functools.partial(SCHEDULER.submit, records))
         return json.dumps({"jobArn": job.arn, "jobName": job.job_name, "jobId": job.job_id})
 

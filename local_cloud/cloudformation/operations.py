@@ -24,6 +24,7 @@ from local_cloud.cloudformation.stacks import ChangeSet, Pending, Prepared, Stac
 from local_cloud.cloudformation.templates import parse
 from local_cloud.cloudformation.transforms import expand
 from local_cloud.durability import commits
+from local_cloud.durability.tracked import changes as changes_to_write
 
 _LOG = logging.getLogger("local_cloud.cloudformation")
 STORE = StackStore()
@@ -34,6 +35,8 @@ NO_CHANGES = "No updates are to be performed."
 NO_CHANGE_SET = "The submitted information didn't contain changes. Submit different information to create a change set."
 _IAM_TYPES = {"AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::InstanceProfile"}
 _IAM_NAMES = ("RoleName", "ManagedPolicyName", "InstanceProfileName")
+_KEPT_AS = "cloudformation"
+"""The cell that stacks are written as."""
 
 
 class MissingCapabilityError(TemplateError):
@@ -156,8 +159,10 @@ def deploy(stack: Stack, prepared: Prepared, token: str) -> bool:
 
 def in_background(stack: Stack, pending: Pending) -> None:
     """Run an operation, and come back when it is done or when the caller has waited long enough."""
-    STORE.begin(stack, pending)
-    commits.keep({"cloudformation"})  # what is to be made, before anything is: after a crash it is found by that
+    with commits.together():
+        STORE.begin(stack, pending)
+        changes_to_write.note_service(_KEPT_AS)
+    commits.keep()  # what is to be made, before anything is: after a crash it is found by that
     thread = threading.Thread(target=_carry_out, args=(stack,), daemon=True, name=f"stack-{stack.context.name}")
     thread.start()
     thread.join(ANSWER_WITHIN_S)
@@ -184,10 +189,20 @@ def _carry_out(stack: Stack) -> None:
         # The operation's thread has nobody above it: the stack must not stay in progress for ever.
         _LOG.exception("stack %s: the operation broke", stack.context.name)
         stack.set_status(f"{stack.status.split('_')[0]}_FAILED", f"Internal failure: {error}")
+    _end(stack, whose)
+    commits.keep(None)
+
+
+def _end(stack: Stack, whose: str) -> None:
+    """The operation is over, and nobody asks for the answers that it got: written in one commit, whoever makes it.
+
+    Another thread's may come first. With the answers gone and the operation still there, a crash then would have it
+    done again from its start, without anything that tells what it has made.
+    """
     with commits.together():
         STORE.end(stack)
+        changes_to_write.note_service(_KEPT_AS)
         intents.forget(whose)
-    commits.keep(None)
 
 
 def answers() -> set[str]:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import datetime
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from moto.sagemaker.exceptions import AWSValidationException, ConflictException
 
+from local_cloud.durability import commits
 from local_cloud.replacements import Replacement
 from local_cloud.services import events
 
 MOST_METADATA = 50
 LONGEST_METADATA = 256
-_registering = threading.RLock()
 
 
 def _check_metadata(properties: dict[str, str] | None) -> None:
@@ -40,7 +39,7 @@ def _create(original: Callable[..., str]) -> Callable[..., str]:
             given["model_approval_status"] = given["model_approval_status"] or "PendingManualApproval"
         token = given["client_token"]
         asked = json.dumps(given, sort_keys=True, default=str)
-        with _registering:
+        with commits.together():  # one at a time; and a package is there with its event
             tokens = self.__dict__.setdefault("_client_tokens", {})
             if token and token in tokens:
                 arn, first = tokens[token]
@@ -50,13 +49,21 @@ def _create(original: Callable[..., str]) -> Callable[..., str]:
             arn = original(self, **given)
             if token:
                 tokens[token] = (arn, asked)
-        _emit(self, arn, [])
+            _emit(self, arn, [])
         return arn
 
     return create_model_package
 
 
-def _update(
+def _update(_: Callable[..., str]) -> Callable[..., str]:
+    def update_model_package(*args: Any, **given: Any) -> str:
+        with commits.together():  # a change is there with its event
+            return _change(*args, **given)
+
+    return update_model_package
+
+
+def _change(
     self: Any,
     model_package_arn: str,
     model_approval_status: str | None,
@@ -120,7 +127,7 @@ REPLACEMENTS: list[Replacement] = [
     ),
     Replacement(
         target=f"{_BACKEND}.update_model_package",
-        build=lambda _: _update,
+        build=_update,
         why="an update of one field empties the others; sends no event",
     ),
 ]

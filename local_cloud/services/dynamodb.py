@@ -19,17 +19,8 @@ from moto.dynamodb.models.table import Table
 from local_cloud.durability import commits
 from local_cloud.replacements import Replacement
 
-_OPERATIONS = (
-    "put_item",
-    "update_item",
-    "delete_item",
-    "get_item",
-    "query",
-    "scan",
-    "create_table",
-    "update_table",
-    "delete_table",
-)
+_READS = ("get_item", "query", "scan")
+_WRITES = ("put_item", "update_item", "delete_item", "create_table", "update_table", "delete_table")
 
 _locks: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
 _locks_guard = threading.Lock()
@@ -45,6 +36,18 @@ def _one_at_a_time(original: Callable[..., Any]) -> Callable[..., Any]:
     def operation(self: Any, *args: Any, **kwargs: Any) -> Any:
         with _lock_of(self):
             return original(self, *args, **kwargs)
+
+    return operation
+
+
+def _whole(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let no commit of another request's come in between: it would write an item with half of its attributes."""
+    one_at_a_time = _one_at_a_time(original)
+
+    @functools.wraps(original)
+    def operation(*args: Any, **kwargs: Any) -> Any:
+        with commits.together():
+            return one_at_a_time(*args, **kwargs)
 
     return operation
 
@@ -135,9 +138,10 @@ REPLACEMENTS: list[Replacement] = [
     *(
         Replacement(
             target=f"moto.dynamodb.models:DynamoDBBackend.{operation}",
-            build=_one_at_a_time,
+            build=build,
             why="two conditional writes at once could both succeed, and a failed transaction undid others'",
         )
-        for operation in _OPERATIONS
+        for operations, build in ((_READS, _one_at_a_time), (_WRITES, _whole))
+        for operation in operations
     ),
 ]

@@ -16,6 +16,7 @@ from moto.s3 import notifications
 from moto.s3.models import FakeBucket, S3Backend
 
 from local_cloud.accounts import account_of
+from local_cloud.durability import commits
 from local_cloud.eventbridge import delivery, object_events
 from local_cloud.eventbridge.object_events import Caller, Change
 from local_cloud.eventbridge.outbox import Pending
@@ -24,20 +25,27 @@ from local_cloud.services import events
 
 _MARKER_CREATED = notifications.S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
 _REMOVED = notifications.S3NotificationEvent.OBJECT_REMOVED_DELETE_EVENT
+_WRITES = (
+    *("put_object", "copy_object", "delete_object", "_key_response_post", "_bucket_response_post"),
+    *("put_object_tagging", "delete_object_tagging", "put_object_acl"),
+)
+"""Of moto's S3Response: what changes an object and tells of it. The posts complete an upload, and delete many."""
 _SUBRESOURCES = {"s3:ObjectTagging:": "tagging", "s3:ObjectAcl:": "acl"}
 _KEY_ID = re.compile(r"Credential=([^/,\s]+)/")
 _muted = threading.local()
 """`names`: beginnings of what moto tells in this thread now and must not, because it is told here, or is not true."""
-_KEY_LOCKS = tuple(threading.RLock() for _ in range(64))
 
 
-def _one_writer_a_key(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Let one request at a time check and write an object; others wait, and then see it."""
+def _whole(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let one request at a time check and write objects, and no commit come in between.
+
+    Else a crash could leave an object of which nobody is ever told. The body has been read before.
+    """
 
     @functools.wraps(original)
-    def operation(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with _KEY_LOCKS[hash((self.bucket_name, self.parse_key_name())) % len(_KEY_LOCKS)]:
-            return original(self, *args, **kwargs)
+    def operation(*args: Any, **kwargs: Any) -> Any:
+        with commits.together():
+            return original(*args, **kwargs)
 
     return operation
 
@@ -211,10 +219,11 @@ REPLACEMENTS: list[Replacement] = [
     *(
         Replacement(
             target=f"moto.s3.responses:S3Response.{operation}",
-            build=_one_writer_a_key,
-            why="two writers with If-None-Match could both succeed, and one of two versions got lost",
+            build=_whole,
+            why="two writers with If-None-Match could both succeed, and one of two versions got lost; a commit of "
+            "another's could write an object without its event",
         )
-        for operation in ("put_object", "copy_object", "_key_response_post", "delete_object")
+        for operation in _WRITES
     ),
     Replacement(
         target="moto.s3.notifications:send_event",

@@ -35,6 +35,7 @@ from local_cloud.stepfunctions import (
     tokens,
     waiting,
     waits,
+    wrapping,
 )
 
 REPLACEMENTS: list[Replacement] = [
@@ -64,6 +65,7 @@ REPLACEMENTS: list[Replacement] = [
     *api.REPLACEMENTS,
     *machine_roles.REPLACEMENTS,
     *resuming.REPLACEMENTS,
+    *wrapping.REPLACEMENTS,
 ]
 
 

@@ -78,7 +78,9 @@ def _add(frame: Any, event: Any, details: Any = None) -> None:
     frame.event_manager.add_event(context=context, event_type=event, event_details=details)
 
 
-def _noting_state(original: Callable[..., None]) -> Callable[..., None]:
+def noting_state(original: Callable[..., None]) -> Callable[..., None]:
+    """The work of a state, which is under way meanwhile."""
+
     def evaluate(self: Any, env: Any) -> None:
         env.__dict__[_UNDER_WAY] = self
         try:
@@ -241,11 +243,6 @@ _EXEC = "moto.stepfunctions.parser.asl.component.state.exec"
 _ITERATION = f"{_EXEC}.state_map.iteration"
 
 REPLACEMENTS: list[Replacement] = [
-    Replacement(
-        target="moto.stepfunctions.parser.asl.component.state.state:CommonStateField._eval_body",
-        build=_noting_state,
-        why="nothing knows which states a failure aborts",
-    ),
     Replacement(
         target="moto.stepfunctions.parser.asl.component.program.program:Program.eval",
         build=_evaluate_in_place,

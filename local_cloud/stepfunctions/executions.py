@@ -10,7 +10,6 @@ import datetime
 import functools
 import logging
 import re
-import threading
 import uuid
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -26,13 +25,12 @@ from local_cloud import changes
 from local_cloud.durability import commits
 from local_cloud.replacements import Replacement
 from local_cloud.services import events
-from local_cloud.stepfunctions import kept, resuming, status_events, validation
+from local_cloud.stepfunctions import history, kept, resuming, status_events, validation
 from local_cloud.stepfunctions.normalisation import iso
 
 _LOG = logging.getLogger(__name__)
 _EXECUTION_NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
 _REDRIVE_DAYS = 14
-_starting = threading.RLock()
 
 
 class ExecutionNotRedrivableError(AWSError):
@@ -107,18 +105,22 @@ def redrive(execution: Any) -> datetime.datetime:
 
     Branches and items that had succeeded keep their outputs. Raises: ExecutionNotRedrivableError as AWS does.
     """
-    status, reason = redrive_status(execution)
-    if status != "REDRIVABLE":
-        raise ExecutionNotRedrivableError(reason)
-    execution.redrives = redrive_count(execution) + 1
-    execution.redrive_date = datetime.datetime.now(datetime.UTC)
-    execution.error = execution.cause = execution.stop_date = None
-    execution.exec_status = ExecutionStatus.RUNNING
-    kept.frames_of(execution).prepare_redrive()
-    kept.changed(execution)
-    _emit(execution)
-    resuming.resume(execution, functools.partial(_tell_redrive, execution))
-    return execution.redrive_date
+    # One at a time; and a crash must not leave an execution that runs again, and a history that ends.
+    with commits.together():
+        status, reason = redrive_status(execution)
+        if status != "REDRIVABLE":
+            raise ExecutionNotRedrivableError(reason)
+        events_before = history.count(execution)  # which commits, as yet without anything of this
+        execution.redrives = redrive_count(execution) + 1
+        execution.redrive_date = datetime.datetime.now(datetime.UTC)
+        execution.error = execution.cause = execution.stop_date = None
+        execution.exec_status = ExecutionStatus.RUNNING
+        kept.frames_of(execution).prepare_redrive()
+        kept.changed(execution)
+        _emit(execution)
+        resuming.resume(execution, events_before, functools.partial(_tell_redrive, execution))
+    redriven_at: datetime.datetime = execution.redrive_date
+    return redriven_at
 
 
 def _tell_redrive(execution: Any, env: Any) -> None:
@@ -130,7 +132,9 @@ def _tell_redrive(execution: Any, env: Any) -> None:
     )
 
 
-def _enter_state(original: Callable[..., None]) -> Callable[..., None]:
+def entering_state(original: Callable[..., None]) -> Callable[..., None]:
+    """The work of a state, which is entered first: from then on the execution goes on there."""
+
     def evaluate_state(self: Any, env: Any) -> None:
         resuming.enter(env, self.name)
         original(self, env)
@@ -185,8 +189,8 @@ def _start_execution(original: Callable[..., Any]) -> Callable[..., Any]:
         name = name or str(uuid.uuid4())
         if not _EXECUTION_NAME.fullmatch(name):
             raise InvalidName(f"Invalid Name: '{name}'")
-        # Two starts under one name must not both find it free.
-        with _starting:
+        # Two starts under one name must not both find it free; and an execution is there with the event of its start.
+        with commits.together():
             return original(self, state_machine_arn, name, execution_input or "{}", trace_header)
 
     return start_execution
@@ -297,11 +301,6 @@ REPLACEMENTS: list[Replacement] = [
         target="moto.stepfunctions.parser.asl.component.state.state:StateData",
         build=lambda _: _state_data,
         why="EnteredTime has another format than AWS's",
-    ),
-    Replacement(
-        target="moto.stepfunctions.parser.asl.component.state.state:CommonStateField._eval_body",
-        build=_enter_state,
-        why="nothing remembers where a redrive has to resume",
     ),
     Replacement(
         target="moto.stepfunctions.parser.asl.parse.asl_parser:AmazonStateLanguageParser.parse",

@@ -49,8 +49,8 @@ def check_arguments(env: Any, state_name: str, arguments: Any) -> None:
         raise failure
 
 
-def _add_event(original: Callable[..., int]) -> Callable[..., int]:
-    """Keep the last place in a history for the event of its end, and write nothing behind that but a redrive."""
+def if_there_is_room(original: Callable[..., int]) -> Callable[..., int]:
+    """`add_event` that keeps the last place in a history for its end, and writes nothing behind that but a redrive."""
 
     def add_event(self: Any, context: Any, event_type: Any, *args: Any, **kwargs: Any) -> int:
         behind_end = _has_ended(self) and event_type != HistoryEventType.ExecutionRedriven
@@ -78,7 +78,9 @@ def is_full(manager: Any) -> bool:
     return next_id >= HISTORY_EVENTS
 
 
-def _check_history(original: Callable[..., None]) -> Callable[..., None]:
+def check_history(original: Callable[..., None]) -> Callable[..., None]:
+    """The work of a state, which needs room in the history. Raises: FailureEventException as States.Runtime."""
+
     def evaluate(self: Any, env: Any) -> None:
         if is_full(env.event_manager):
             raise failures.runtime_error(
@@ -119,23 +121,13 @@ REPLACEMENTS: list[Replacement] = [
         why="a function's input may have any size",
     ),
     Replacement(
-        target="moto.stepfunctions.parser.asl.eval.event.event_manager:EventManager.add_event",
-        build=_add_event,
-        why="a history has no largest size, and goes on after its end",
-    ),
-    Replacement(
         target="moto.stepfunctions.parser.asl.eval.event.event_manager:EventManager.get_event_history",
         build=lambda _: _events_so_far,
         why="copies every event for every page: a full history takes half a minute to read",
     ),
     Replacement(
-        target="moto.stepfunctions.parser.asl.component.state.state:CommonStateField._eval_body",
-        build=_check_history,
-        why="an execution may have any number of events",
-    ),
-    Replacement(
         target=f"{_EXEC}.execute_state:ExecutionState._evaluate_with_timeout",
-        build=_check_history,
-        why="the same, for a state that is tried again and again",
+        build=check_history,
+        why="an execution may have any number of events, also where a state is tried again and again",
     ),
 ]

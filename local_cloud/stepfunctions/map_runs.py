@@ -42,14 +42,15 @@ def begin(env: Any, record: Any) -> None:
     known = _kept(env, "run")
     identity = known or Identity(record.map_run_arn, record.map_state_machine_arn, record.start_date)
     _rename(env, record, identity)
-    is_redriven = known is not None and redrives > identity.execution_redrives
-    if is_redriven:
-        identity.redrives += 1
-        identity.redrive_date = datetime.datetime.now(datetime.UTC)
-    identity.execution_redrives = redrives
     record.identity = identity
-    _keep(env, "run", Frame(finished=[identity]))
-    _say_begun(env, identity, is_redriven=is_redriven)
+    with commits.together():  # else another's commit could write it half changed
+        if known is not None and redrives > identity.execution_redrives:
+            identity.redrives += 1
+            identity.redrive_date = datetime.datetime.now(datetime.UTC)
+        identity.execution_redrives = redrives
+        _note(env, "run", Frame(finished=[identity]))
+        _say_begun(env, identity)
+    commits.keep()
 
 
 @dataclass
@@ -93,8 +94,9 @@ def _rename(env: Any, record: Any, identity: Identity) -> None:
     pool.add(record)
 
 
-def _say_begun(env: Any, identity: Identity, *, is_redriven: bool) -> None:
-    if is_redriven:
+def _say_begun(env: Any, identity: Identity) -> None:
+    """After a kill it is what it was before: a Map Run that was redriven has begun by that."""
+    if identity.redrives:
         redriven = MapRunRedrivenEventDetails(mapRunArn=identity.map_run_arn, redriveCount=identity.redrives)
         event, details = HistoryEventType.MapRunRedriven, EventDetails(mapRunRedrivenEventDetails=redriven)
     else:

@@ -47,19 +47,23 @@ _FAILURES = ("Failed", "TimedOut", "StartFailed", "SubmitFailed", "ScheduleFaile
 def resume_if_running(execution: Any) -> None:
     """Let an execution go on that was running when the former process ended."""
     if execution.exec_status == ExecutionStatus.RUNNING and not execution.exec_worker:
-        resume(execution)
+        resume(execution, history.count(execution))
 
 
-def resume(execution: Any, prepare: Callable[[Any], None] = lambda _env: None) -> None:
-    """Run an execution on from its frames, in a thread of its own. `prepare` gets the environment before."""
+def resume(execution: Any, events: int, prepare: Callable[[Any], None] = lambda _env: None) -> None:
+    """Run an execution on from its frames, in a thread of its own, once what a request has changed for it is written.
+
+    `events` are how many its history has; `prepare` gets the environment before.
+    """
     execution._recorded = Recorded(frames_of(execution))
     worker = execution._get_start_execution_worker()
     execution.exec_worker = worker
     env = worker._get_evaluation_environment()
     worker.env = env
-    env.event_manager._event_id_gen._next_id = history.count(execution) + 1
+    env.event_manager._event_id_gen._next_id = events + 1
     prepare(env)
-    threading.Thread(target=_run, args=(execution, env), daemon=True, name=f"resume-{execution.name}").start()
+    thread = threading.Thread(target=_run, args=(execution, env), daemon=True, name=f"resume-{execution.name}")
+    commits.afterwards(thread.start)
 
 
 def _run(execution: Any, env: Any) -> None:
@@ -184,7 +188,9 @@ def _publish(original: Callable[..., None]) -> Callable[..., None]:
     return publish_history_event
 
 
-def _add_event(original: Callable[..., int]) -> Callable[..., int]:
+def unless_written(original: Callable[..., int]) -> Callable[..., int]:
+    """`add_event` of what no earlier process has written; recorded for the frame that may go on from it."""
+
     def add_event(
         self: Any,
         context: Any,
@@ -215,7 +221,7 @@ def _add_event(original: Callable[..., int]) -> Callable[..., int]:
 
 def _record(manager: Any, context: Any, event_id: int, event_type: Any, details: Any) -> None:
     execution, path = manager.__dict__.get("execution"), context.__dict__.get("path")
-    if execution is None or path is None:
+    if execution is None or path is None or event_type == HistoryEventType.ExecutionRedriven:  # of no state
         return
     kind = str(getattr(event_type, "value", event_type))
     kept = (details or {}).get(_RESULTS.get(event_type, ""), {}).get("output")
@@ -409,11 +415,6 @@ REPLACEMENTS: list[Replacement] = [
         target=f"{_EVENTS}._publish_history_event",
         build=_publish,
         why="histories are in memory only",
-    ),
-    Replacement(
-        target=f"{_EVENTS}.add_event",
-        build=_add_event,
-        why="a resumed execution would write again what it has written",
     ),
     Replacement(
         target=f"{_STATE}.state_task.service.state_task_service:StateTaskService._eval_execution",

@@ -162,7 +162,9 @@ def _evaluate_program(self: Any, env: Any) -> None:
         thread.join(timeout=_LAST_EVENTS_S)
 
 
-def _add_event(original: Callable[..., int]) -> Callable[..., int]:
+def unless_abandoned(original: Callable[..., int]) -> Callable[..., int]:
+    """`add_event` of frames that somebody still waits for."""
+
     def add_event(
         self: Any,
         context: Any,
@@ -214,10 +216,5 @@ REPLACEMENTS: list[Replacement] = [
         target="moto.stepfunctions.parser.asl.component.program.program:Program.eval",
         build=lambda _: _evaluate_program,
         why="ends before the history says that the machine timed out; cannot resume at a state",
-    ),
-    Replacement(
-        target="moto.stepfunctions.parser.asl.eval.event.event_manager:EventManager.add_event",
-        build=_add_event,
-        why="a Task that timed out or was stopped writes TaskSucceeded afterwards",
     ),
 ]

@@ -6,19 +6,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from local_cloud.services.s3 import _one_writer_a_key
+from local_cloud.services.s3 import _whole
 
 
 class Request:
     """Stands in for moto's S3Response: checks, waits for the other writer, writes."""
 
-    bucket_name = "bucket"
-
     def __init__(self, key: str, store: dict[str, int], meeting: threading.Barrier) -> None:
         self._key, self._store, self._meeting = key, store, meeting
-
-    def parse_key_name(self) -> str:
-        return self._key
 
     def put(self) -> bool:
         if self._key in self._store:
@@ -34,7 +29,7 @@ class Request:
 def test_two_writers_of_a_key_never_both_find_it_missing() -> None:
     store: dict[str, int] = {}
     meeting = threading.Barrier(2)
-    put: Any = _one_writer_a_key(Request.put)
+    put: Any = _whole(Request.put)
     with ThreadPoolExecutor(2) as pool:
         won = list(pool.map(lambda _: put(Request("k", store, meeting)), range(2)))
     assert sorted(won) == [False, True]

@@ -45,7 +45,7 @@ class Manager:
 
 def test_the_last_place_in_a_history_is_for_its_end() -> None:
     manager, context = Manager(limits.HISTORY_EVENTS - 2), SimpleNamespace(last_published_event_id=0)
-    add_event = limits._add_event(Manager.add)
+    add_event = limits.if_there_is_room(Manager.add)
     for event in (
         HistoryEventType.PassStateEntered,
         HistoryEventType.PassStateExited,
@@ -58,7 +58,7 @@ def test_the_last_place_in_a_history_is_for_its_end() -> None:
 
 def test_nothing_stands_behind_the_end_but_a_redrive() -> None:
     manager, context = Manager(1), SimpleNamespace(last_published_event_id=0)
-    add_event = limits._add_event(Manager.add)
+    add_event = limits.if_there_is_room(Manager.add)
     for event in (
         HistoryEventType.ExecutionAborted,
         HistoryEventType.MapIterationAborted,
@@ -81,7 +81,7 @@ def test_no_state_begins_without_room_for_its_events(room: int) -> None:
         next_state_name="A",
         event_history_context=SimpleNamespace(source_event_id=1),
     )
-    evaluate = limits._check_history(lambda state, _: entered.append(state))
+    evaluate = limits.check_history(lambda state, _: entered.append(state))
     if room == 1:
         with pytest.raises(failures.FailureEventException):
             evaluate("state", env)

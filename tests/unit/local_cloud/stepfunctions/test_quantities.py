@@ -42,9 +42,9 @@ def test_an_expression_that_gives_no_such_number(run: Run, state: dict[str, Any]
 @pytest.mark.parametrize(
     ("state", "field", "value"),
     [
-        *((TASK, "TimeoutSecondsPath", value) for value in TIMEOUTS),
-        *((TASK, "HeartbeatSecondsPath", value) for value in TIMEOUTS),
-        (WAIT, "SecondsPath", True),
+        *((TASK, "TimeoutSecondsPath", value) for value in [*TIMEOUTS, 2.0]),
+        *((TASK, "HeartbeatSecondsPath", value) for value in [*TIMEOUTS, 2.0]),
+        *((WAIT, "SecondsPath", value) for value in (True, 1.5, 0.0)),
         (WAIT, "SecondsPath", 100_000_000),
         *((MAP, name, True) for name in ("MaxConcurrencyPath", "ToleratedFailureCountPath")),
         (MAP, "ToleratedFailurePercentagePath", True),
@@ -65,6 +65,16 @@ def test_numbers_that_are_taken(run: Run, field: str) -> None:
     assert run(computed, {"x": 5})["status"] == "SUCCEEDED"
     for value in (5, "5"):
         assert run({**TASK, f"{field}Path": "$.x"}, {"x": value})["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("expression", ["{% $states.input.x %}", "{% $states.input.x / 1 %}", "{% 3.0 - 1 %}"])
+def test_a_number_of_an_expression_is_whole_whatever_it_came_from(run: Run, expression: str) -> None:
+    """JSONata has one kind of number. A path gives what stands there, which has to be written as an integer."""
+    for state, field in ((TASK, "TimeoutSeconds"), (TASK, "HeartbeatSeconds"), (MAP, "MaxConcurrency")):
+        items = {"Items": [1]} if state["Type"] == "Map" else {}
+        computed = {"QueryLanguage": "JSONata", **state, **items, field: expression}
+        assert run(computed, {"x": 2.0})["status"] == "SUCCEEDED"
+    assert run({"QueryLanguage": "JSONata", **WAIT, "Seconds": "{% 2 * 0.5 - 1 %}"})["status"] == "SUCCEEDED"
 
 
 def test_a_computed_count_of_tolerated_failures_is_no_percentage(run: Run) -> None:
