@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from turbine.domain import registry
+from turbine.domain import names, registry
 from turbine.domain.registry import Approval, ApprovedPackage
 from turbine.ports import Approvals, Item, Promotions, Table
 
@@ -36,14 +36,9 @@ class ReconcileRegistry:
         prefix = f"{self.stack}-"
         named = (event.get("detail") or {}).get("ModelPackageGroupName")
         groups = self.approvals.groups(prefix) if named is None else [str(named)]
-        return {
-            "changes": [
-                change
-                for group in groups
-                if group.startswith(prefix)
-                for change in self._settle(group.removeprefix(prefix), group)
-            ]
-        }
+        # A stack whose name begins with this one's has groups that begin so too; but no team has a hyphen.
+        own = [group for group in groups if group.startswith(prefix) and names.is_team(group.removeprefix(prefix))]
+        return {"changes": [change for group in own for change in self._settle(group.removeprefix(prefix), group)]}
 
     def _settle(self, team: str, group: str) -> list[str]:
         """Look and change until a look finds nothing to change; where that is not soon, the next event goes on."""
@@ -62,7 +57,7 @@ class ReconcileRegistry:
         changes = [
             self._retired(team, champion, package)
             for package in approved
-            if package.arn != arn and not self._is_being_promoted(team, champion, package)
+            if package.arn != arn and not self._may_stay(team, champion, package)
         ]
         if arn is not None and arn not in {package.arn for package in approved}:
             self.approvals.mark(arn, "Approved", registry.champions_mark(team))
@@ -77,10 +72,13 @@ class ReconcileRegistry:
         self.approvals.mark(package.arn, PENDING, why)
         return f"{package.arn} was Approved and is not champion: {why}"
 
-    def _is_being_promoted(self, team: str, champion: Item | None, package: ApprovedPackage) -> bool:
-        """Whether a person approved it, and that is becoming a promotion; one that is refused is no promotion."""
+    def _may_stay(self, team: str, champion: Item | None, package: ApprovedPackage) -> bool:
+        """Whether a person approved it, and that is becoming a promotion; one that is refused is no promotion.
+
+        A promoted one without any champion is what is left of a table that was lost: nothing is known better.
+        """
         if package.is_by_promotion:
-            return False
+            return champion is None
         name = _name(team, champion, package)
         status = self.promotions.start(name, _promotion(team, champion, package, name))
         return status not in DEAD

@@ -16,6 +16,7 @@ from turbine.ports import EventBus, Execution, Executions, Item, JobLogs, Notifi
 from turbine.usecases.status_change import Detail, StatusChange, execution_of
 
 SUBJECT_MAX = 100
+SAME_START_MS = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class RecordOutcome:
         claim = self.table.get(f"RUN#{run_id}", "CLAIM")
         if claim is None:
             return True
-        started_at = claim.get("owner_started_at")
-        is_same_start = None in (started_at, detail.started_ms) or _ms(str(started_at)) == detail.started_ms
-        return claim["owner"] == detail.execution_arn and is_same_start
+        return claim["owner"] == detail.execution_arn and _is_same_start(
+            claim.get("owner_started_at"), detail.started_ms
+        )
 
     def _outcome(self, change: StatusChange, run_id: str, execution: Execution) -> Item:
         detail = change.detail
@@ -108,5 +109,8 @@ class RecordOutcome:
             self.bus.publish("TrainingFailed", message)
 
 
-def _ms(moment: str) -> int:
-    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+def _is_same_start(claimed_at: str | None, told_ms: int | None) -> bool:
+    """Whether both tell of one start, as far as they tell. Two of one name are 90 days apart."""
+    if claimed_at is None or told_ms is None:
+        return True
+    return abs(datetime.fromisoformat(claimed_at).timestamp() * 1000 - told_ms) < SAME_START_MS

@@ -102,10 +102,21 @@ def test_an_approval_by_hand_that_is_refused_is_taken_back_and_says_where_to_loo
 
 
 def test_another_stacks_groups_are_left_alone(desk: Desk) -> None:
-    foreign = f"{GROUP.replace('turbine-', 'other-')}/1"
-    desk.approvals.mark(foreign, "Approved", "")
-    assert desk.reconcile(None) == desk.reconcile("other-vision") == []
+    """Also those of a stack whose name begins with this one's."""
+    other = f"{GROUP.replace('turbine-', 'other-')}/1"
+    desk.approvals.mark(other, "Approved", "")
+    longer = f"{GROUP.replace('turbine-', 'turbine-dev-')}/1"
+    desk.approvals.mark(longer, "Approved", BY_PROMOTION)
+    for group in (None, "other-vision", "turbine-dev-vision"):
+        assert desk.reconcile(group) == []
+    assert desk.approvals.of("Approved") == [CHAMPION, other, longer]
     assert desk.promotions.started == {}
+
+
+def test_what_a_lost_table_leaves_approved_stays(desk: Desk, world: World) -> None:
+    del world.table.items["TEAM#vision", "CHAMPION"]
+    assert desk.reconcile() == []
+    assert desk.approvals.of("Approved") == [CHAMPION]
 
 
 def test_a_team_without_a_champion_may_have_its_first_by_hand(desk: Desk, world: World) -> None:
