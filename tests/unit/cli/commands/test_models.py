@@ -21,8 +21,8 @@ def test_an_unknown_team_is_told_with_the_known_ones(monkeypatch: pytest.MonkeyP
     cloud = Cloud.from_environment("turbine")
     cloud.__dict__["outputs"] = {"DataBucketName": "data"}
 
-    models._require_group(cloud, "vision", "turbine-vision")
+    models.require_group(cloud, "vision", "turbine-vision")
     with pytest.raises(CommandError, match="unknown team 'nosuch'") as raised:
-        models._require_group(cloud, "nosuch", "turbine-nosuch")
+        models.require_group(cloud, "nosuch", "turbine-nosuch")
     assert raised.value.next_step == "name one of: vision, winery"
     assert raised.value.exit_code == exit_codes.REFUSED
