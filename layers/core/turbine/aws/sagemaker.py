@@ -62,7 +62,7 @@ class RegistryApprovals:
             .paginate(ModelPackageGroupName=group, ModelApprovalStatus="Approved")
         )
         arns = [entry["ModelPackageArn"] for page in pages for entry in page["ModelPackageSummaryList"]]
-        return [_approved(arn) for arn in arns]
+        return [package for arn in arns if (package := _approved(arn)) is not None]
 
     def mark(self, arn: str, approval: Approval, description: str) -> None:
         _sagemaker().update_model_package(
@@ -130,8 +130,11 @@ def _says_it_exists(error: ClientError) -> bool:
     return given["Code"] in {"ValidationException", "ResourceInUse"} and "existing" in given["Message"]
 
 
-def _approved(arn: str) -> ApprovedPackage:
+def _approved(arn: str) -> ApprovedPackage | None:
+    """A package that is Approved; None for one that has been retired since it was listed, and says so already."""
     described = _sagemaker().describe_model_package(ModelPackageName=arn)
+    if described.get("ModelApprovalStatus") != "Approved":
+        return None
     modified = described.get("LastModifiedTime") or described["CreationTime"]
     return ApprovedPackage(
         arn=arn,

@@ -14,7 +14,7 @@ from turbine.aws import clients
 from turbine.aws.batch import BatchJobLogs, BatchJobs
 from turbine.aws.cloudwatch import CloudWatchMetrics
 from turbine.aws.events import EventBridgeBus
-from turbine.aws.sagemaker import ModelRegistry, TransformModels
+from turbine.aws.sagemaker import ModelRegistry, RegistryApprovals, TransformModels
 from turbine.aws.sns import OutcomeTopic
 from turbine.domain.errors import EventRefusedError, LogsUnavailableError, ModelConflictError
 from turbine.domain.job_end import Job
@@ -55,6 +55,23 @@ def request(**changes: Any) -> PackageRequest:
         "PendingManualApproval", {"run_id": "r1"},
     )  # fmt: skip
     return given._replace(**changes)
+
+
+@pytest.mark.parametrize("described", ["Approved", "PendingManualApproval"])
+def test_a_package_that_is_retired_between_list_and_look_is_not_approved(described: str) -> None:
+    """Its description is of the retirement by then, and would look like a person's."""
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/turbine-vision/1"
+    common = {"ModelPackageArn": arn, "CreationTime": MINUTE, "ModelPackageStatus": "Completed"}
+    summary = {**common, "ModelApprovalStatus": "Approved"}
+    details = {"ModelPackageName": "turbine-vision", "ModelPackageStatusDetails": {"ValidationStatuses": []}}
+    with Stubber(clients.client("sagemaker")) as stub:
+        stub.add_response("list_model_packages", {"ModelPackageSummaryList": [summary]})
+        stub.add_response(
+            "describe_model_package",
+            {**common, **details, "ModelApprovalStatus": described, "ApprovalDescription": "Succeeded by r2"},
+        )
+        found = RegistryApprovals().approved("turbine-vision")
+    assert [package.arn for package in found] == ([arn] if described == "Approved" else [])
 
 
 def test_a_package_is_created_found_by_its_run_and_revised(aws: None) -> None:

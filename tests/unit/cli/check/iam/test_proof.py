@@ -89,7 +89,7 @@ CASES: list[Any] = [
     ),
     pytest.param(
         {"template_DOT_yaml": ('Action: ["batch:CancelJob", "batch:TerminateJob"]', 'Action: ["batch:*"]')},
-        ("PlatformEngineerPolicy/EndJobs", "wildcard", "the action batch:*"),
+        ("RunOperatorPolicy/EndJobs", "wildcard", "the action batch:*"),
         id="a person may do anything in a service",
     ),
     pytest.param(
