@@ -157,9 +157,13 @@ def deploy(stack: Stack, prepared: Prepared, token: str) -> bool:
     return deployment.run()
 
 
-def in_background(stack: Stack, pending: Pending) -> None:
-    """Run an operation, and come back when it is done or when the caller has waited long enough."""
+def in_background(stack: Stack, pending: Pending, accept: Callable[[], None] = lambda: None) -> None:
+    """Run an operation, and come back when it is done or when the caller has waited long enough.
+
+    `accept` changes what says that the operation was asked for: written with what is to be done, or not at all.
+    """
     with commits.together():
+        accept()
         STORE.begin(stack, pending)
         changes_to_write.note_service(_KEPT_AS)
     commits.keep()  # what is to be made, before anything is: after a crash it is found by that

@@ -72,8 +72,8 @@ def create_stack(request: Request) -> ActionResult:
     stack = Stack(context, "CREATE_IN_PROGRESS", tags=_tags(request) or {})
     stack.disable_rollback = _flag(request, "DisableRollback") or on_failure == "DO_NOTHING"
     stack.termination_protection = _flag(request, "EnableTerminationProtection")
-    _add(stack)
-    in_background(stack, Pending(prepared, delete_on_failure=on_failure == "DELETE"))
+    # Else a crash could leave a stack that is being created for ever.
+    in_background(stack, Pending(prepared, delete_on_failure=on_failure == "DELETE"), lambda: _add(stack))
     return ActionResult({"StackId": context.stack_id})
 
 
@@ -100,10 +100,13 @@ def delete_stack(request: Request) -> EmptyResult:
     if stack.in_progress:
         raise _busy(stack)
     retained = request._get_param("RetainResources") or []
-    for logical_id in retained:
-        if logical_id in stack.resources:
-            stack.resources[logical_id].keep_on_delete = True
-    in_background(stack, Pending())
+
+    def accept() -> None:
+        for logical_id in retained:
+            if logical_id in stack.resources:
+                stack.resources[logical_id].keep_on_delete = True
+
+    in_background(stack, Pending(), accept)
     return EmptyResult()
 
 
@@ -175,9 +178,12 @@ def execute_change_set(request: Request) -> EmptyResult:
     stack = found.stack
     if stack.in_progress:
         raise _busy(stack)
-    found.execution_status = "EXECUTE_COMPLETE"
-    stack.disable_rollback = _flag(request, "DisableRollback")
-    in_background(stack, Pending(found.prepared, found.tags))
+
+    def accept() -> None:
+        found.execution_status = "EXECUTE_COMPLETE"
+        stack.disable_rollback = _flag(request, "DisableRollback")
+
+    in_background(stack, Pending(found.prepared, found.tags), accept)
     return EmptyResult()
 
 

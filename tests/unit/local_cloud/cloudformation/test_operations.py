@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,7 @@ from local_cloud.durability import commits, pickling
 from local_cloud.durability.references import References
 from local_cloud.durability.store import Store
 from local_cloud.durability.tracked import changes
+from local_cloud.services import cloudformation
 
 CONTEXT = StackContext("s", "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1", "123456789012", "us-east-1")
 PENDING = Pending(token="t")
@@ -61,3 +65,54 @@ def test_an_operation_is_never_found_without_what_its_calls_were_answered(
     operations.STORE.add(stack)
     operations.in_background(stack, PENDING)
     assert left[:3] == [(True, False), (True, True), (False, False)]
+
+
+class Sweeping(StackStore):
+    """Another thread that tries to commit whenever a stack or a change set is there, or an operation on it begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.could_commit: list[bool] = []
+
+    def add(self, stack: Stack) -> None:
+        super().add(stack)
+        self._try()
+
+    def begin(self, stack: Stack, pending: Pending) -> None:
+        self._try()
+        super().begin(stack, pending)
+
+    def _try(self) -> None:
+        lock: Any = commits.together()  # which every commit takes
+
+        def try_it() -> None:
+            self.could_commit.append(lock.acquire(blocking=False))
+            if self.could_commit[-1]:
+                lock.release()
+
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        thread.join()
+
+
+def asked(**given: str) -> Any:
+    """A request, as the operations know it."""
+    region, account = CONTEXT.region, CONTEXT.account
+    return SimpleNamespace(
+        current_account=account, region=region, _get_param=lambda name, otherwise=None: given.get(name, otherwise)
+    )
+
+
+@pytest.mark.parametrize(("operation", "steps"), [(cloudformation.create_stack, 2), (cloudformation.delete_stack, 1)])
+def test_an_operation_is_accepted_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch, operation: Callable[[Any], Any], steps: int
+) -> None:
+    """A stack that is being created, and nothing that creates it, would be so for ever."""
+    stacks = Sweeping()
+    for module in (operations, cloudformation):
+        monkeypatch.setattr(module, "STORE", stacks)
+    monkeypatch.setattr(commits, "_extras", {"cloudformation": stacks.kept})
+    if operation is cloudformation.delete_stack:
+        StackStore.add(stacks, Stack(CONTEXT, "CREATE_COMPLETE"))
+    operation(asked(StackName=CONTEXT.name, TemplateBody='{"Resources": {"Nothing": {"Type": "AWS::SQS::Queue"}}}'))
+    assert stacks.could_commit == [False] * steps
