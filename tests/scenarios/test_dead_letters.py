@@ -70,12 +70,17 @@ def test_what_a_schedule_may_not_start_is_kept(cloud: LiveCloud, almanac: str, s
 
 
 @pytest.mark.parametrize(
-    ("function", "stack"), [("RecordOutcomeFunction", None), ("CloseInferenceFunction", "Prediction")]
+    ("function", "stack", "error"),
+    [
+        ("RecordOutcomeFunction", None, "ValidationError"),
+        ("CloseInferenceFunction", "Prediction", "ValidationError"),
+        ("ReconcileRegistryFunction", None, "EventNotUnderstoodError"),
+    ],
 )
 def test_an_event_that_a_function_fails_on_each_time_is_kept(
-    cloud: LiveCloud, function: str, stack: str | None
+    cloud: LiveCloud, function: str, stack: str | None, error: str
 ) -> None:
-    event = {"id": uuid.uuid4().hex}
+    event = {"id": uuid.uuid4().hex, "detail": "no object"}
     queue = cloud.resource("DeadLetters", stack)
     cloud.client("lambda").invoke(
         FunctionName=cloud.resource(function, stack), InvocationType="Event", Payload=json.dumps(event).encode()
@@ -83,4 +88,4 @@ def test_an_event_that_a_function_fails_on_each_time_is_kept(
     kept = cloud.dead_letter(queue, lambda message: event["id"] in message["Body"])
     told = json.loads(kept["Body"])
     assert told["requestContext"]["condition"] == "RetriesExhausted"
-    assert (told["requestPayload"], told["responsePayload"]["errorType"]) == (event, "ValidationError")
+    assert (told["requestPayload"], told["responsePayload"]["errorType"]) == (event, error)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from turbine.domain import names, registry
+from turbine.domain.errors import EventNotUnderstoodError
 from turbine.domain.registry import Approval, ApprovedPackage
 from turbine.ports import Approvals, Item, Promotions, Table
 
@@ -32,9 +33,14 @@ class ReconcileRegistry:
     promotions: Promotions
 
     def __call__(self, event: dict[str, Any]) -> dict[str, list[str]]:
-        """Settle the group that an event names, or all of the stack's; what was changed, in words."""
-        prefix = f"{self.stack}-"
-        named = (event.get("detail") or {}).get("ModelPackageGroupName")
+        """Settle the group that an event names, or all of the stack's; what was changed, in words.
+
+        Raises: EventNotUnderstoodError.
+        """
+        prefix, detail = f"{self.stack}-", event.get("detail") or {}
+        if not isinstance(detail, dict):
+            raise EventNotUnderstoodError("The input's detail is no object.")
+        named = detail.get("ModelPackageGroupName")
         groups = self.approvals.groups(prefix) if named is None else [str(named)]
         # A stack whose name begins with this one's has groups that begin so too; but no team has a hyphen.
         own = [group for group in groups if group.startswith(prefix) and names.is_team(group.removeprefix(prefix))]

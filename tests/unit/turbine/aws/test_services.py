@@ -58,7 +58,7 @@ def request(**changes: Any) -> PackageRequest:
 
 
 @pytest.mark.parametrize("described", ["Approved", "PendingManualApproval"])
-def test_a_package_that_is_retired_between_list_and_look_is_not_approved(described: str) -> None:
+def test_a_package_that_is_retired_between_list_and_look_is_not_approved(aws: None, described: str) -> None:
     """Its description is of the retirement by then, and would look like a person's."""
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/turbine-vision/1"
     common = {"ModelPackageArn": arn, "CreationTime": MINUTE, "ModelPackageStatus": "Completed"}
