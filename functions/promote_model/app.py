@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from turbine import wiring
-from turbine.domain.champion import requested
+from turbine.domain.champion import Promotion, requested
 from turbine.tracing import traced
 
 logger = Logger()
@@ -21,7 +21,7 @@ metrics = Metrics()
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """The promotion machine's input to `{"status", "champion_version", …, "detail"}`."""
-    promotion = requested(event)
+    promotion = requested(event) if "request" in event else Promotion.model_validate(event)
     logger.append_keys(run_id=promotion.run_id, team=promotion.team)
     reply = wiring.promote_model()(promotion)
     metrics.add_dimension("Status", reply["status"])
