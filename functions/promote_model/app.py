@@ -21,6 +21,7 @@ metrics = Metrics()
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """The promotion machine's input to `{"status", "champion_version", …, "detail"}`."""
+    # A run's promotion is flat: from its model `turbine check` reads what the machines have to send.
     promotion = requested(event) if "request" in event else Promotion.model_validate(event)
     logger.append_keys(run_id=promotion.run_id, team=promotion.team)
     reply = wiring.promote_model()(promotion)

@@ -113,6 +113,16 @@ class LiveCloud:
         """The run's outcome, once it is recorded."""
         return wait_for(lambda: self.item(f"RUN#{run_id}", "OUTCOME"), f"the outcome of {run_id}", limit_s)
 
+    # ---- the registry ----
+    def approved(self, team: str) -> list[str]:
+        """The ARNs of a team's packages that are Approved."""
+        listed = self.client("sagemaker").list_model_packages(ModelPackageGroupName=f"{self.stack}-{team}")
+        return [
+            package["ModelPackageArn"]
+            for package in listed["ModelPackageSummaryList"]
+            if package["ModelApprovalStatus"] == "Approved"
+        ]
+
     # ---- executions ----
     def execution_arn(self, machine_output: str, name: str) -> str:
         return f"{self.outputs[machine_output].replace(':stateMachine:', ':execution:')}:{name}"

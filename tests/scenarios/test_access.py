@@ -202,7 +202,7 @@ def test_a_lead_promotes_and_rolls_back_by_the_command(demo: KeptDemo, hire: Any
     code, told = turbine_as(lead, "promote", "botany", version, "--reason", "the other one drifts")
     assert code == exit_codes.OK, told
     assert told["champion"]["run_id"] == run_id and told["before"]["run_id"] == before["run_id"]
-    assert _approved(cloud) == [package["model_package_arn"]]
+    assert cloud.approved("botany") == [package["model_package_arn"]]
     refused = {
         ("promote", "botany", version, "--reason", "again"): "is the champion of team botany already",
         ("promote", "botany", "999", "--reason", "none"): "has no model version 999",
@@ -222,7 +222,7 @@ def test_a_lead_promotes_and_rolls_back_by_the_command(demo: KeptDemo, hire: Any
         events = wait_for(lambda: heard() or None, "the event of the rollback")
     assert [event["detail-type"] for event in events] == ["ChampionRolledBack"]
     assert (back["champion"]["run_id"], back["champion"]["kind"]) == (before["run_id"], "rollback")
-    assert _approved(cloud) == [before["model_package_arn"]]
+    assert cloud.approved("botany") == [before["model_package_arn"]]
 
     claims = [one for one in _inferences(cloud) if one["champion_version"] == back["champion"]["champion_version"]]
     assert [claim["run_id"] for claim in claims] == [before["run_id"]]
@@ -259,15 +259,6 @@ def test_a_request_that_lacks_a_field_is_refused_by_its_name(demo: KeptDemo, hir
     refused = wait_for(failed, "the refused request")
     assert refused["error"] == "PromotionRefusedError"
     assert "run_id: Field required" in refused["cause"]
-
-
-def _approved(cloud: LiveCloud) -> list[str]:
-    listed = cloud.client("sagemaker").list_model_packages(ModelPackageGroupName="turbine-botany")
-    return [
-        package["ModelPackageArn"]
-        for package in listed["ModelPackageSummaryList"]
-        if package["ModelApprovalStatus"] == "Approved"
-    ]
 
 
 def _inferences(cloud: LiveCloud) -> list[dict[str, Any]]:

@@ -13,15 +13,6 @@ from tests.scenarios.manifests import clone_finished_run
 pytestmark = pytest.mark.xdist_group("scenarios")
 
 
-def _approved(cloud: LiveCloud) -> list[str]:
-    packages = cloud.client("sagemaker").list_model_packages(ModelPackageGroupName="turbine-botany")
-    return [
-        package["ModelPackageArn"]
-        for package in packages["ModelPackageSummaryList"]
-        if package["ModelApprovalStatus"] == "Approved"
-    ]
-
-
 def test_a_promotion_that_approves_late_steps_back(cloud: LiveCloud, botany: str) -> None:
     """Its swap was overtaken before its approval: the machine goes on from the approval, as after a slow call."""
     champion = cloud.item("TEAM#botany", "CHAMPION")
@@ -53,7 +44,7 @@ def test_a_promotion_that_approves_late_steps_back(cloud: LiveCloud, botany: str
             assert heard() == []
     finally:
         stepfunctions.update_state_machine(stateMachineArn=machine, definition=deployed)
-    assert _approved(cloud) == [champion["model_package_arn"]]
+    assert cloud.approved("botany") == [champion["model_package_arn"]]
 
 
 def test_the_same_promotion_again_changes_nothing(cloud: LiveCloud, botany: str) -> None:
@@ -72,7 +63,7 @@ def test_the_same_promotion_again_changes_nothing(cloud: LiveCloud, botany: str)
     again = cloud.ended(cloud.start("PromotionMachineArn", request))
     assert json.loads(again["output"]) == {"status": "promoted", "champion_version": int(champion["champion_version"])}
     assert cloud.item("TEAM#botany", "CHAMPION") == champion
-    assert _approved(cloud) == [champion["model_package_arn"]]
+    assert cloud.approved("botany") == [champion["model_package_arn"]]
 
 
 def test_a_promoted_run_whose_files_are_gone_gets_no_predictions(cloud: LiveCloud) -> None:

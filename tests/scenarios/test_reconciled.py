@@ -13,15 +13,6 @@ from tests.scenarios.manifests import clone_finished_run
 pytestmark = pytest.mark.xdist_group("scenarios")
 
 
-def approved(cloud: LiveCloud) -> list[str]:
-    listed = cloud.client("sagemaker").list_model_packages(ModelPackageGroupName="turbine-botany")
-    return [
-        package["ModelPackageArn"]
-        for package in listed["ModelPackageSummaryList"]
-        if package["ModelApprovalStatus"] == "Approved"
-    ]
-
-
 def champion_of(cloud: LiveCloud) -> dict[str, Any]:
     champion = cloud.item("TEAM#botany", "CHAMPION")
     assert champion is not None
@@ -45,19 +36,19 @@ def test_a_person_approves_and_rejects_in_the_console(cloud: LiveCloud, botany: 
     champion = wait_for(lambda: found if (found := champion_of(cloud))["run_id"] == run_id else None, "the promotion")
     assert champion["champion_version"] == before["champion_version"] + 1
     assert champion["reason"] == "Approved by hand in the registry: we need this one"
-    wait_for(lambda: approved(cloud) == [arn] or None, "its approval alone")
+    wait_for(lambda: cloud.approved("botany") == [arn] or None, "its approval alone")
 
     mark(cloud, arn, "Rejected")
-    wait_for(lambda: approved(cloud) == [arn] or None, "the champion's approval, which it keeps")
+    wait_for(lambda: cloud.approved("botany") == [arn] or None, "the champion's approval, which it keeps")
     assert champion_of(cloud) == champion
 
     # As a promotion leaves it that was stopped between its swap and its approvals.
     mark(cloud, before["model_package_arn"], "Approved", ApprovalDescription="Champion 1 of botany by turbine")
-    wait_for(lambda: approved(cloud) == [arn] or None, "the step back of a late approval")
+    wait_for(lambda: cloud.approved("botany") == [arn] or None, "the step back of a late approval")
     mark(cloud, arn, "PendingManualApproval")
     changes, is_error = cloud.invoke("ReconcileRegistryFunction", {})
     assert not is_error and f"{arn} is champion and was not Approved" in changes["changes"]
-    assert approved(cloud) == [arn]
+    assert cloud.approved("botany") == [arn]
 
     wait_for(lambda: _reverted(cloud, before), "the former champion")
 
@@ -65,13 +56,13 @@ def test_a_person_approves_and_rejects_in_the_console(cloud: LiveCloud, botany: 
 def _reverted(cloud: LiveCloud, before: dict[str, Any]) -> bool | None:
     """Leave the team as it was, by the same way."""
     if champion_of(cloud)["run_id"] == before["run_id"]:
-        return approved(cloud) == [before["model_package_arn"]] or None
+        return cloud.approved("botany") == [before["model_package_arn"]] or None
     mark(cloud, before["model_package_arn"], "Approved", ApprovalDescription="back to what it was")
     return None
 
 
 def test_an_approval_of_what_no_run_has_registered_is_taken_back(cloud: LiveCloud, botany: str) -> None:
-    before = approved(cloud)
+    before = cloud.approved("botany")
     sagemaker = cloud.client("sagemaker")
     foreign = sagemaker.create_model_package(
         ModelPackageGroupName="turbine-botany",
@@ -90,7 +81,7 @@ def test_an_approval_of_what_no_run_has_registered_is_taken_back(cloud: LiveClou
         execution = wait_for(refused, "the promotion that is refused")
         changes, is_error = cloud.invoke("ReconcileRegistryFunction", {})
         assert not is_error, changes
-        wait_for(lambda: approved(cloud) == before or None, "the approval that is taken back")
+        wait_for(lambda: cloud.approved("botany") == before or None, "the approval that is taken back")
         described = sagemaker.describe_model_package(ModelPackageName=foreign)
         assert described["ModelApprovalStatus"] == "PendingManualApproval"
         assert execution["name"] in described["ApprovalDescription"]

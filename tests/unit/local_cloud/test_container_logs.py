@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from moto.logs.models import logs_backends
 from local_cloud.container_logs import LogStream
 from local_cloud.durability import commits
 from local_cloud.services import cloudwatch
+from tests.unit.local_cloud.committing import others_can_commit
 
 PLACE = ("123456789012", "us-east-1")
 
@@ -25,22 +25,6 @@ def log() -> Iterator[LogStream]:
         stream = LogStream(*PLACE, "group", "stream")
         yield stream
         stream.close()
-
-
-def can_commit() -> bool:
-    """Whether another thread could commit now."""
-    got: list[bool] = []
-
-    def try_it() -> None:
-        lock: Any = commits.together()
-        got.append(lock.acquire(blocking=False))
-        if got[-1]:
-            lock.release()
-
-    thread = threading.Thread(target=try_it)
-    thread.start()
-    thread.join()
-    return got[0]
 
 
 def messages() -> list[str]:
@@ -54,22 +38,22 @@ def now_ms() -> int:
 
 def test_nobody_commits_between_the_lines_and_what_is_kept_of_them(log: LogStream) -> None:
     seen: list[tuple[bool, list[str]]] = []
-    log.put([(now_ms(), "a")], lambda: seen.append((can_commit(), messages())))
+    log.put([(now_ms(), "a")], lambda: seen.append((others_can_commit(), messages())))
     assert seen == [(False, ["a"])]
-    assert can_commit()
+    assert others_can_commit()
 
 
 def test_with_a_subscriber_others_may_commit_since_moto_calls_it(log: LogStream) -> None:
     logs_backends[PLACE[0]][PLACE[1]].groups["group"].subscription_filters["f"] = None
     seen: list[bool] = []
-    log.put([], lambda: seen.append(can_commit()))
+    log.put([], lambda: seen.append(others_can_commit()))
     assert seen == [True]
     logs_backends[PLACE[0]][PLACE[1]].groups["group"].subscription_filters.clear()
 
 
 def test_alarms_are_looked_at_when_others_may_commit(log: LogStream, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[bool] = []
-    monkeypatch.setattr(cloudwatch, "_evaluate", lambda *_: looked.append(can_commit()))
+    monkeypatch.setattr(cloudwatch, "_evaluate", lambda *_: looked.append(others_can_commit()))
     backend = cloudwatch.cloudwatch_backends[PLACE[0]][PLACE[1]]
     alarm: Any = type("Alarm", (), {"namespace": "n", "metric_name": "m"})
     monkeypatch.setattr(backend, "alarms", {"a": alarm})

@@ -56,11 +56,8 @@ def fault(metric: str, blocks: EvaluationBlocks) -> str | None:
     counts = [name for name in names if name == "hits" or name.startswith(("actual/", "predicted/", "hits/"))]
     if any(count > rows for name in counts for count, rows in zip(columns[name], columns["rows"], strict=True)):
         return "a block counts more than it has rows"
-    if (
-        names[1:]
-        and names[1].startswith("actual/")
-        and not any(sum(columns[n]) for n in names if n.startswith("actual/"))
-    ):
+    classes = [name for name in names if name.startswith("actual/")]
+    if classes and not any(sum(columns[name]) for name in classes):
         return "none of its rows is of any class"
     return None
 

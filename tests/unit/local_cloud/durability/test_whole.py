@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -11,11 +10,11 @@ import pytest
 
 from local_cloud.batch import submission
 from local_cloud.batch.responses import Batch
-from local_cloud.durability import commits
 from local_cloud.replacements import Replacement
 from local_cloud.sagemaker import registry
 from local_cloud.services import dynamodb, s3
 from local_cloud.stepfunctions import executions
+from tests.unit.local_cloud.committing import others_can_commit
 
 UPDATE = (
     *("model_package_arn", "model_approval_status", "approval_description", "customer_metadata_properties"),
@@ -40,22 +39,6 @@ class Backend:
 
 class HalfDoneError(Exception):
     """So far it came."""
-
-
-def others_can_commit() -> bool:
-    """Whether another thread could commit now."""
-    got: list[bool] = []
-
-    def try_it() -> None:
-        lock: Any = commits.together()  # which every commit takes
-        got.append(lock.acquire(blocking=False))
-        if got[-1]:
-            lock.release()
-
-    thread = threading.Thread(target=try_it)
-    thread.start()
-    thread.join()
-    return got[0]
 
 
 @pytest.mark.parametrize(("replacements", "name", "given"), CALLS, ids=[name for _, name, _ in CALLS])
