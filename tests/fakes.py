@@ -174,7 +174,10 @@ def _is_as(stored: Item, expected: Mapping[str, Any]) -> bool:
 
 @dataclass
 class FakeMetrics:
-    """CloudWatch: one value for a name, its dimensions and a minute; coarser periods find it too."""
+    """CloudWatch: one value for a name, its dimensions and a minute; coarser periods find it too.
+
+    `run_id` is the dimension RunId, with `/<ChampionRunId>` for a champion's values on a challenger's rows.
+    """
 
     values: dict[tuple[str, str, datetime], float] = field(default_factory=dict)
     periods: list[int] = field(default_factory=list)
@@ -189,7 +192,9 @@ class FakeMetrics:
         self.periods.append(query.period_s)
         start = floor_to(query.moment, query.period_s)
         for (run_id, name, moment), value in self.values.items():
-            same = run_id == query.dimensions["RunId"] and name == query.name
+            again = query.dimensions.get("ChampionRunId")
+            whose = f"{query.dimensions['RunId']}/{again}" if again else query.dimensions["RunId"]
+            same = run_id == whose and name == query.name
             if same and floor_to(moment, query.period_s) == start:
                 return Point(value=value, timestamp=start)
         return None

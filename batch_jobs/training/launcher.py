@@ -1,4 +1,4 @@
-"""From the container's command to an exit code: one process trains here, more in a gang.
+"""From the container's command to an exit code: one process trains here, more in a gang; or a champion is measured.
 
 On every node the launcher reads the spec and sees whether the run is finished. The main node's takes the lease, so
 that one job at a time works on a run. Workers of a gang come through here too, and go straight to training.
@@ -31,10 +31,11 @@ from training.launch.rendezvous import Node, find_node
 from training.lease import TABLE_VARIABLE, Lease
 from training.log import log_event
 from training.own_script.script import RECIPE_NAME
-from training.spec import RunSpec, parse_spec
+from training.spec import EvaluationSpec, RunSpec, parse_evaluation_spec, parse_spec
 from training.storage import Storage
 
 SPEC_VARIABLE = "TURBINE_RUN_SPEC"
+EVALUATION_VARIABLE = "TURBINE_EVALUATION_SPEC"
 JOB_VARIABLE = "AWS_BATCH_JOB_ID"
 
 
@@ -62,10 +63,12 @@ def main() -> int:
 
 
 def _launch(interruption: Interruption) -> int:
+    storage = Storage()
+    if evaluation := os.environ.get(EVALUATION_VARIABLE):
+        return _evaluate_champion(evaluation, storage, interruption)
     uri = os.environ.get(SPEC_VARIABLE)
     if not uri:
         raise BadConfigurationError(f"{SPEC_VARIABLE} is not set", "set it to the s3:// URI of a run.json")
-    storage = Storage()
     spec = parse_spec(storage.read_spec(uri), uri)
     if _is_worker():
         return _train(spec, storage, interruption, int(os.environ.get(FENCING_VARIABLE, "0")))
@@ -92,6 +95,17 @@ def _launch(interruption: Interruption) -> int:
         return code
 
 
+def _evaluate_champion(uri: str, storage: Storage, interruption: Interruption) -> int:
+    spec = parse_evaluation_spec(storage.read_spec(uri), uri)
+    if _is_finished(spec, storage):
+        return errors.FINISHED
+    from training.evaluate_champion import evaluate_champion  # and torch
+
+    evaluate_champion(spec, storage)
+    interruption.disregard()
+    return errors.FINISHED
+
+
 def _is_own_script(spec: RunSpec) -> bool:
     return spec.recipe.name == RECIPE_NAME
 
@@ -100,7 +114,7 @@ def _is_worker() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def _is_finished(spec: RunSpec, storage: Storage) -> bool:
+def _is_finished(spec: RunSpec | EvaluationSpec, storage: Storage) -> bool:
     if not storage.is_finished(spec.output_uri):
         return False
     log_event("finished", run_id=spec.run_id, output_uri=spec.output_uri, already_finished=True)

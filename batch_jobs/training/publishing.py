@@ -11,7 +11,7 @@ from typing import Any
 from training.archive import ARCHIVE, MODEL_FILES, MODEL_FOLDER
 from training.cloudwatch import publish_metrics, whole_minute
 from training.lease import require_held
-from training.spec import RunSpec
+from training.spec import EvaluationSpec, RunSpec
 from training.storage import Storage
 
 METRICS_FILE = "metrics.json"
@@ -37,16 +37,36 @@ def publish(
 
     Raises: LeaseHeldError when another job of the run has committed meanwhile, or holds the lease now.
     """
+    names = [name for name in OUTPUTS if name != METRICS_FILE]
+    _upload(folder, metrics, names, spec, storage)
+    if fencing:
+        require_held(spec.run_id, owner, fencing)
+    storage.commit(folder, list(OUTPUTS), spec.output_uri, fencing)
+
+
+def publish_evaluation(
+    folder: Path, metrics: dict[str, Any], names: list[str], spec: EvaluationSpec, storage: Storage
+) -> None:
+    """The same for a champion that was measured again: `folder` holds `names`, and nothing of a model.
+
+    Raises: LeaseHeldError when another job has committed meanwhile.
+    """
+    _upload(folder, metrics, names, spec, storage)
+    storage.commit(folder, [*names, METRICS_FILE], spec.output_uri)
+
+
+def _upload(
+    folder: Path, metrics: dict[str, Any], names: list[str], spec: RunSpec | EvaluationSpec, storage: Storage
+) -> None:
+    """All but the marker: files, CloudWatch, and metrics.json last."""
     published_at = whole_minute(datetime.now(UTC))
     document = metrics | {"published_at": timestamp(published_at)}
     (folder / METRICS_FILE).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
     storage.require_unfinished(spec.output_uri)
-    storage.upload(folder, [name for name in OUTPUTS if name != METRICS_FILE], spec.output_uri)
-    publish_metrics(spec.metrics, metrics["test"], published_at)
+    storage.upload(folder, names, spec.output_uri)
+    if metrics["test"]:
+        publish_metrics(spec.metrics, metrics["test"], published_at)
     storage.upload(folder, [METRICS_FILE], spec.output_uri)
-    if fencing:
-        require_held(spec.run_id, owner, fencing)
-    storage.commit(folder, list(OUTPUTS), spec.output_uri, fencing)
 
 
 def timestamp(moment: datetime) -> str:

@@ -3,7 +3,7 @@
 Other parts read other fields of the same file, so unknown ones are ignored here.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +12,9 @@ from training.errors import BadConfigurationError
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+Spec = TypeVar("Spec", bound=_Part)
 
 
 class Shard(_Part):
@@ -79,14 +82,52 @@ class RunSpec(_Part):
     metrics: MetricTarget
 
 
+class StoredFile(_Part):
+    """A file as a run's marker describes it."""
+
+    version_id: str | None = None
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size_bytes: int = Field(ge=0)
+
+
+class Champion(_Part):
+    """The champion's run, the `s3://` URI of its model's folder, and that folder's files by name."""
+
+    run_id: str
+    model_uri: str = Field(pattern=r"^s3://[^/]+/.+/$")
+    files: dict[str, StoredFile]
+
+
+class EvaluationSpec(_Part):
+    """What `EvaluateChampion` reads: a champion to measure on the test split of the challenger's run, `run_id`."""
+
+    schema_version: Literal[1]
+    run_id: str
+    team: str
+    champion: Champion
+    dataset: Dataset
+    split: Split
+    output_uri: str = Field(pattern=r"^s3://[^/]+/.+/$")
+    metrics: MetricTarget
+
+
 def parse_spec(body: bytes, uri: str) -> RunSpec:
     """Raises: BadConfigurationError naming the first wrong field."""
+    return _parse(RunSpec, body, uri)
+
+
+def parse_evaluation_spec(body: bytes, uri: str) -> EvaluationSpec:
+    """Raises: BadConfigurationError naming the first wrong field."""
+    return _parse(EvaluationSpec, body, uri)
+
+
+def _parse(kind: type[Spec], body: bytes, uri: str) -> Spec:
     try:
-        return RunSpec.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         raise BadConfigurationError(
             f"{uri}: {first_problem(error)}",
-            "write the run spec as docs/contracts.md says and start a new run",
+            "write the spec as docs/contracts.md says and start a new run",
         ) from error
 
 

@@ -14,7 +14,7 @@ from training.errors import BadConfigurationError, LeaseHeldError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, GetObjectRequestTypeDef
 
 SUCCESS_MARKER = "_SUCCESS"
 # In memory while they are sent: what an upload takes does not grow with the file.
@@ -23,7 +23,7 @@ PARTS_AT_ONCE = 4
 MOST_PARTS = 10_000
 CLIENT_CONFIG = Config(retries={"mode": "standard", "max_attempts": 5})
 
-_NOT_READABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied"}
+_NOT_READABLE = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "AccessDenied"}
 
 
 class Storage:
@@ -48,8 +48,27 @@ class Storage:
                 raise
             raise BadConfigurationError(
                 f"no run spec at {uri}, or none that the job's role may read ({_code(error)})",
-                "point TURBINE_RUN_SPEC at a run.json of the job's own team",
+                "point it at a run.json, or at an evaluation.json, of the job's own team",
             ) from error
+
+    def download(self, uri: str, version_id: str | None, path: Path) -> None:
+        """One version of an object. Raises: BadConfigurationError when it is not there, or not for this job."""
+        bucket, key = split_uri(uri)
+        request: GetObjectRequestTypeDef = {"Bucket": bucket, "Key": key}
+        if version_id:
+            request["VersionId"] = version_id
+        try:
+            answer = self._client.get_object(**request)
+        except ClientError as error:
+            if _code(error) not in _NOT_READABLE:
+                raise
+            raise BadConfigurationError(
+                f"no {uri}, or none that the job's role may read ({_code(error)})",
+                "restore that version of it, or promote another model by hand",
+            ) from error
+        with path.open("wb") as file:
+            for chunk in answer["Body"].iter_chunks(PART_BYTES):
+                file.write(chunk)
 
     def is_finished(self, output_uri: str) -> bool:
         """Whether the run has its marker, found by a listing.

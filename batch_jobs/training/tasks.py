@@ -110,7 +110,8 @@ class Classification:
         return len(self.classes)
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self._named, labels).astype(np.int64)
+        places = np.searchsorted(self._named, labels, sorter=self._ascending)
+        return self._ascending[places].astype(np.int64)
 
     def decode(self, outputs: np.ndarray) -> Predictions:
         wide = outputs.astype(np.float64)
@@ -139,6 +140,11 @@ class Classification:
     def _named(self) -> np.ndarray:
         """The classes in their own type. Shapes: (k,)."""
         return np.array(self.classes)
+
+    @cached_property
+    def _ascending(self) -> np.ndarray:
+        """The classes' places in ascending order: a team's own script may name them in another. Shapes: (k,)."""
+        return np.argsort(self._named)
 
 
 @dataclass(frozen=True)

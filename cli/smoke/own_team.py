@@ -21,7 +21,14 @@ from turbine.domain import team as team_domain
 PREFIX = "smoke"
 _NAME = re.compile(PREFIX + "[0-9a-f]{8}")
 DATASET, TARGET, NO_COLUMN = "wine", "cultivar", "no_such_column"
-NODE = {"TrainingVcpus": "1", "TrainingMemoryMib": "3072", "TrainingGpus": "0", "MaxNodes": "2"}
+NODE = {
+    "TrainingVcpus": "1",
+    "TrainingMemoryMib": "3072",
+    "TrainingGpus": "0",
+    "EvaluationVcpus": "1",
+    "EvaluationMemoryMib": "3072",
+    "MaxNodes": "2",
+}
 """What a job of the team asks for, whatever the stack's own jobs do: it fits every host."""
 _FILE = """\
 # Made by `turbine smoke`, and removed by it.

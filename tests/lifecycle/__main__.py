@@ -61,9 +61,12 @@ def main() -> int:
 
 def _counted(check: Callable[[int], str | None], count: int) -> dict[str, Any]:
     started_s = time.monotonic()
+    wrong = {}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        found = dict(zip(range(count), pool.map(check, range(count), chunksize=20), strict=True))
-    wrong = {seed: words for seed, words in found.items() if words is not None}
+        for seed, words in enumerate(pool.map(check, range(count), chunksize=20)):
+            if words is not None:
+                wrong[seed] = words
+                print(f"{check.__name__} {seed}: {words}", file=sys.stderr, flush=True)
     elapsed_s = round(time.monotonic() - started_s, 1)
     print(f"{check.__name__}: {count} seeds, {len(wrong)} wrong, {elapsed_s} s", file=sys.stderr)
     return {"seeds": count, "wrong": len(wrong), "first": dict(list(wrong.items())[:5]), "elapsed_s": elapsed_s}

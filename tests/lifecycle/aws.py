@@ -166,7 +166,7 @@ class Cloud:
         if not ends_jobs:
             return
         for job_id, name in self.training.jobs.names.items():
-            if name == execution.input.get("run_id") and self.training.is_live(job_id):
+            if name.removesuffix("-champion") == execution.input.get("run_id") and self.training.is_live(job_id):
                 self.training.jobs.terminate(job_id, "Terminated by Step Functions")
         for child in list(self.executions.values()):
             if child.status == LIVE and child.name.startswith(f"{execution.name}-v"):

@@ -10,6 +10,7 @@ from tests.lifecycle.aws import Cloud
 from tests.lifecycle.faults import Fault, Kind
 from tests.lifecycle.interpreter import LIVE, Execution
 from tests.lifecycle.jobs import Fate
+from tests.unit.turbine.arrange import manifest
 
 STEPS_MAX = 20_000
 PORT_CALLS = 40  # few functions make more
@@ -42,6 +43,13 @@ class Driver:
         self.random = random.Random(seed)
         self.odds = odds or Odds()
         self.cloud = Cloud(self._fate, self.random.choice)
+
+    def manifest(self, team: str, seed: int, newer: float = 0.5) -> dict[str, Any]:
+        """A manifest of the team's data; with the chance `newer` of newer data, where a champion is measured first."""
+        uri = f"s3://data/datasets/{team}/{'digits-new' if self._happens(newer) else 'digits'}/"
+        self.cloud.world.store[f"{uri}part-0.parquet"] = f"shard of {uri}".encode()
+        good = manifest(team, seed=seed)
+        return good | {"dataset": good["dataset"] | {"source": {"type": "s3", "uri": uri}}}
 
     def run(self) -> None:
         """Go on until nothing is left to do; then an operator redrives what faults have ended, undisturbed."""

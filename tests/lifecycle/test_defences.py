@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.lifecycle import aws, definitions
 from tests.lifecycle.driver import Odds
 from tests.lifecycle.history import check_rest
 from tests.lifecycle.test_event_orders import check_order
-from tests.lifecycle.test_promotion_races import race
+from tests.lifecycle.test_promotion_races import RACE, race
 from turbine.usecases.compare_models import CompareModels
 from turbine.usecases.prepare_training import PrepareTraining
 
@@ -27,7 +28,7 @@ def order(seed: int) -> None:
 
 
 def raced(seed: int) -> None:
-    check_rest(race(seed).cloud)
+    check_rest(race(seed, odds=replace(RACE, fault=0.3)).cloud)
 
 
 def first_wrong(check: Callable[[int], None]) -> str | None:

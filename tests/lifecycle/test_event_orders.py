@@ -6,7 +6,6 @@ import pytest
 
 from tests.lifecycle.driver import Driver, Odds
 from tests.lifecycle.history import cause_key, check_moment, check_rest, run_ids, state
-from tests.unit.turbine.arrange import manifest
 
 TEAMS = ("vision", "botany")
 
@@ -19,7 +18,7 @@ def drop_versions(driver: Driver) -> dict[str, list[str]]:
         key = f"manifests/{team}/m.json"
         for number in range(1, driver.random.randint(1, 3) + 1):
             sequencer = f"{number:04X}"
-            version_id = driver.cloud.drop(key, manifest(team, seed=number), sequencer)
+            version_id = driver.cloud.drop(key, driver.manifest(team, number), sequencer)
             dropped.setdefault(key, []).append(cause_key(key, version_id, sequencer))
     return dropped
 
@@ -51,3 +50,17 @@ def check_replay(driver: Driver) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_one_run_a_version(seed: int) -> None:
     check_order(seed)
+
+
+def test_champions_are_measured_on_newer_data() -> None:
+    """Among the orders above: each at most once for a challenger and a champion."""
+    measured = 0
+    for seed in range(20):
+        driver = Driver(seed, Odds())
+        drop_versions(driver)
+        driver.run()
+        places = [place for place in driver.cloud.world.store.written if place.endswith("/_SUCCESS")]
+        evaluated = [place for place in places if "/champions/" in place]
+        assert len(evaluated) == len(set(evaluated))
+        measured += len(evaluated)
+    assert measured > 5

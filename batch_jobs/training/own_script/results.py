@@ -11,22 +11,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
-from safetensors import SafetensorError
 
 from training.archive import ARCHIVE, CARD_FILE, CONFIG_FILE, MODEL_FOLDER, WEIGHTS_FILE, write_archive
 from training.data import Profile
-from training.errors import BadConfigurationError, TrainingJobError
+from training.errors import BadConfigurationError
 from training.evaluation import EvaluationWriter
 from training.export import write_card, write_config
-from training.measurement import Answers, in_pieces, measure
+from training.measurement import Answers, measure
 from training.own_script.script import OwnScriptConfig
 from training.own_script.workplace import Workplace
 from training.predictor import Predictor
 from training.publishing import METRICS_FILE
 from training.spec import RunSpec, first_problem
 from training.split import Part
+from training.stored_model import UnsuitableError, load_stored, stored_answers
 
 # Another device or precision moves a metric by less, a forgotten scaling by much more.
 RELATIVE_TOLERANCE = 0.05
@@ -67,11 +66,14 @@ def take_results(spec: RunSpec, config: OwnScriptConfig, workplace: Workplace, p
         if not (workplace.output / name).is_file():
             raise BadConfigurationError(f"the script ended well but left no {name}", _MEND)
     claimed = _read_metrics(workplace)
-    predictor = _load_model(workplace, spec, profile)
-    task = predictor.task
-    with EvaluationWriter(workplace.output, task) as evaluation:
-        test, baseline = measure(task, profile.labels, _answers(predictor, profile, "test"), evaluation)
-    validation, _ = measure(task, profile.labels, _answers(predictor, profile, "validation"))
+    try:
+        predictor = load_stored(workplace.output / MODEL_FOLDER, spec.dataset.target, profile)
+        task = predictor.task
+        with EvaluationWriter(workplace.output, task) as evaluation:
+            test, baseline = measure(task, profile.labels, _answers(predictor, profile, "test"), evaluation)
+        validation, _ = measure(task, profile.labels, _answers(predictor, profile, "validation"))
+    except UnsuitableError as error:
+        _refuse(f"{MODEL_FOLDER}/{error.file}", error.problem, error.mend or _MEND)
     _require_agreement(claimed.test, test)
     _complete(workplace, spec, config, test, baseline)
     return {
@@ -90,35 +92,12 @@ def _read_metrics(workplace: Workplace) -> ScriptMetrics:
         raise BadConfigurationError(f"the script's {METRICS_FILE}: {first_problem(error)}", _MEND) from error
 
 
-def _load_model(workplace: Workplace, spec: RunSpec, profile: Profile) -> Predictor:
-    """As the inference container will."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        predictor = Predictor.load(workplace.output / MODEL_FOLDER, device)
-        target = json.loads((workplace.output / _MODEL_CONFIG).read_text())["target"]
-    except TrainingJobError as error:
-        raise BadConfigurationError(f"the script's model does not load: {error.message}", error.mend) from error
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise BadConfigurationError(f"the script's model does not load: {problem}", _MEND) from error
-    if target != spec.dataset.target:
-        _refuse(_MODEL_CONFIG, f"target is {target!r}, the data set's is {spec.dataset.target!r}")
-    if strangers := [name for name in predictor.features if name not in profile.feature_names]:
-        _refuse(_MODEL_CONFIG, f"feature {strangers[0]!r} is none of the data set's")
-    return predictor
-
-
 def _answers(predictor: Predictor, profile: Profile, part: Part) -> Iterator[Answers]:
-    columns = [profile.feature_names.index(name) for name in predictor.features]
     classes = None if predictor.task.classes is None else np.array(predictor.task.classes)
-    for block in profile.held_out(part):
-        if classes is not None and not (known := np.isin(block.labels, classes)).all():
-            _refuse(_MODEL_CONFIG, f"classes lack {block.labels[~known][0].item()!r}, which the data set has")
-        for some in in_pieces(block, predictor.task.output_width):
-            outputs = predictor.outputs(predictor.normalisation.apply(some.features[:, columns]))
-            if not (finite := np.isfinite(outputs).all(axis=1)).all():
-                _refuse(_MODEL_WEIGHTS, f"the model's answer to row {some.row_ids[~finite][0]} is no finite number")
-            yield Answers(some.row_ids, some.labels, outputs)
+    for answers in stored_answers(predictor, profile, part):
+        if classes is not None and not (known := np.isin(answers.labels, classes)).all():
+            _refuse(_MODEL_CONFIG, f"classes lack {answers.labels[~known][0].item()!r}, which the data set has")
+        yield answers
 
 
 def _require_agreement(claimed: Mapping[str, float], measured: Mapping[str, float]) -> None:
@@ -141,5 +120,5 @@ def _complete(
     write_archive(folder, workplace.output / ARCHIVE)
 
 
-def _refuse(file: str, problem: str) -> NoReturn:
-    raise BadConfigurationError(f"the script's {file}: {problem}", _MEND)
+def _refuse(file: str, problem: str, mend: str = _MEND) -> NoReturn:
+    raise BadConfigurationError(f"the script's {file}: {problem}", mend)

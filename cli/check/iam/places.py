@@ -101,7 +101,7 @@ FUNCTIONS: dict[str, tuple[Place, ...]] = {
 _RUNS = f"runs/{TEAM}/*"
 TRAINING: tuple[Place, ...] = (
     Place("DataBucketName", f"datasets/{TEAM}/*", ("GetObject", "GetObjectVersion"), "the team's shards"),
-    Place("ArtifactBucketName", _RUNS, ("GetObject",), "run spec and checkpoints"),
+    Place("ArtifactBucketName", _RUNS, ("GetObject", "GetObjectVersion"), "specs, checkpoints and a champion's model"),
     _listed("ArtifactBucketName", "checkpoints and the marker are found by listing", prefix=_RUNS),
     *(
         Place("ArtifactBucketName", f"{_RUNS}/{name}", ("PutObject", "AbortMultipartUpload"), "a result")

@@ -164,14 +164,14 @@ def _decide(product: Product) -> None:
     world, given = product.training, product.run_input
     version = longest.CHAMPION_VERSION - 1
     former = f"{product.spec.run_id[:-1]}x"
-    for name in ("run.json", "metrics.json", "_SUCCESS"):
-        place = f"{product.spec.output_uri}{name}"
-        body = world.store.read(parse(place)).replace(product.spec.run_id.encode(), former.encode())
-        world.store.put(parse(place.replace(product.spec.run_id, former)), body)
     champion = {"pk": f"TEAM#{product.team}", "sk": "CHAMPION", "run_id": former, "champion_version": version}
     world.table.put(champion)
     compare = CompareModels(BUCKET, world.store, world.table, world, world.clock)
-    verdict = product.replies["CompareModelsFunction"] = compare(ComparisonRequest(**given))
+    _leave_run(product, former, split_id="of other data")
+    wanted = compare(ComparisonRequest(**given))
+    _leave_run(product, former, split_id=product.spec.split.id)
+    verdict = compare(ComparisonRequest(**given))
+    product.replies["CompareModelsFunction"] = {**wanted, **verdict}
     register = RegisterModel(
         product.stack, BUCKET, product.image, world.store, world.table, world.registry, world.clock
     )
@@ -192,6 +192,16 @@ def _decide(product: Product) -> None:
     previous = {"previous_model_package_arn": package["model_package_arn"]}
     product.replies["PromoteModelFunction"] = promoted | previous
     world.publish("ModelPromoted", promoted["detail"])
+
+
+def _leave_run(product: Product, run_id: str, split_id: str) -> None:
+    """Another run of the same numbers, measured on a test split."""
+    assert product.spec is not None
+    store, own = product.training.store, product.spec
+    for name in ("run.json", "metrics.json", "_SUCCESS"):
+        place = f"{own.output_uri}{name}"
+        body = store.read(parse(place)).replace(own.run_id.encode(), run_id.encode())
+        store.put(parse(place.replace(own.run_id, run_id)), body.replace(own.split.id.encode(), split_id.encode()))
 
 
 def _infer(product: Product) -> None:

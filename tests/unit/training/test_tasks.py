@@ -53,3 +53,9 @@ def test_labels_of_the_wrong_kind_are_refused(
 ) -> None:
     with pytest.raises(BadDataError, match=problem):
         task.fit(labels, "t")
+
+
+def test_classes_may_be_named_in_any_order() -> None:
+    """As by a team's own script."""
+    task = Classification(["pear", "apple", "plum"])
+    assert task.encode(np.array(["apple", "plum", "pear"])).tolist() == [1, 2, 0]

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.fakes import FakeBus, FakeClock, FakeMetrics, FakeRegistry, FakeStore, FakeTable
 from turbine.domain.run import RunReference
+from turbine.domain.uri import parse
 from turbine.usecases.prepare_training import PrepareTraining
 
 DATA, ARTIFACTS, PREDICTIONS = "data", "artifacts", "predictions"
@@ -91,6 +92,39 @@ class World:
             for metric, value in measured.items():
                 self.metrics.put(run["run_id"], f"test_{metric}", self.clock(), value)
         return RunReference(run_id=run["run_id"], team=team, spec_uri=self.spec_uri(run))
+
+    def champion_measured(
+        self,
+        evaluation_uri: str,
+        test: dict[str, float],
+        *,
+        obstacle: str | None = None,
+        hits: list[float] | None = None,
+    ) -> None:
+        """Leave what the job `EvaluateChampion` leaves; `hits` are those of blocks of one row each."""
+        spec = json.loads(self.store[evaluation_uri])
+        champion, prefix = spec["champion"]["run_id"], spec["output_uri"]
+        document = {
+            "schema_version": 1,
+            "run_id": spec["run_id"],
+            "team": spec["team"],
+            "champion_run_id": champion,
+            "dataset_version": spec["dataset"]["version"],
+            "split_id": spec["split"]["id"],
+            "rows": {"test": 20},
+            "test": test,
+            "obstacle": obstacle,
+            "published_at": self.clock().isoformat(),
+        }
+        files = {"metrics.json": document}
+        if hits is not None:
+            files["evaluation_blocks.json"] = {"schema_version": 1, "columns": {"rows": [1] * len(hits), "hits": hits}}
+        for name, content in files.items():
+            self.store[prefix + name] = json.dumps(content).encode()
+        for name, value in test.items():
+            self.metrics.put(f"{spec['run_id']}/{champion}", f"test_{name}", self.clock(), value)
+        marker = {name: {"version_id": self.store.version_of(prefix + name)} for name in files}
+        self.store.put_if_absent(parse(f"{prefix}_SUCCESS"), json.dumps({"files": marker}).encode())
 
 
 def manifest(team: str = "vision", **changes: Any) -> dict[str, Any]:

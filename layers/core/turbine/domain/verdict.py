@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from turbine.domain.evaluation import EvaluationBlocks
-from turbine.domain.metrics import Measured, Metrics
+from turbine.domain.metrics import Measured
 from turbine.domain.rule import Rule
 from turbine.domain.rules import RULES, Evidence, Ruling, Sample, min_delta
 from turbine.domain.rules.ruling import Decision
@@ -21,11 +21,17 @@ Blocks = tuple[EvaluationBlocks | None, EvaluationBlocks | None]
 
 
 class Side(Record):
-    """A model as it stood in the comparison."""
+    """A model as it stood in the comparison.
+
+    `source` is the URI of the metrics.json that holds the numbers: the run's own, or that of the champion's evaluation
+    on the challenger's test split. With an `obstacle` it could not be measured there.
+    """
 
     run_id: str
     split_id: str
     metrics: dict[str, Measured]
+    source: str = ""
+    obstacle: str | None = None
 
 
 class Verdict(Record):
@@ -92,11 +98,6 @@ def decide(
     )
 
 
-def side_of(run_id: str, metrics: Metrics, measured: Mapping[str, Measured]) -> Side:
-    """One side of a comparison."""
-    return Side(run_id=run_id, split_id=metrics.split_id, metrics=dict(measured))
-
-
 def _judge(
     challenger: Side, champion: Side | None, rule: Rule, baseline: Mapping[str, float], blocks: Blocks
 ) -> Ruling:
@@ -132,6 +133,11 @@ def _obstacle(challenger: Side, champion: Side | None, rule: Rule, baseline: Map
 
 def _obstacles(challenger: Side, champion: Side | None, rule: Rule, baseline: Mapping[str, float]) -> Iterator[str]:
     """What forbids a comparison, as whole sentences."""
+    if champion is not None and champion.obstacle is not None:
+        yield (
+            f"Held: the champion {champion.run_id} cannot be measured on the challenger's test split "
+            f"{challenger.split_id}: {champion.obstacle}. turbine promote replaces it by hand."
+        )
     sides = [("challenger", challenger)] + ([("champion", champion)] if champion is not None else [])
     for metric in rule_metrics(rule):
         for who, side in sides:

@@ -1,21 +1,23 @@
 """Judge a new model against its team's champion, and write the decision where it can be read for ever.
 
 `metrics.json` is the truth, CloudWatch its published copy: both are read for both models, and
-nothing is promoted on a value that is missing or that disagrees. The first decision against a
-champion stays; asking again gives it again.
+nothing is promoted on a value that is missing or that disagrees. A champion that was measured on
+another test split is measured on the challenger's first: the machine is told, and asks again. The
+first decision against a champion stays; asking again gives it again.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from turbine.domain import verdict
+from turbine.domain import champion_evaluation, verdict
 from turbine.domain.champion import history_key
-from turbine.domain.errors import MetricsLateError
+from turbine.domain.champion_evaluation import ChampionMetrics, MeasurementWanted, why_wanted
+from turbine.domain.errors import ArtifactMissingError, MetricsLateError
 from turbine.domain.metrics import Measured, Metrics, period_s
-from turbine.domain.run import RunReference, RunSpec
+from turbine.domain.run import MetricsTarget, RunReference, RunSpec
 from turbine.domain.verdict import PAST_TENSE, Side, Verdict
 from turbine.ports import Clock, Item, MetricQuery, MetricReader, ObjectStore, Table
 from turbine.usecases.run_files import RunFiles
@@ -25,6 +27,13 @@ class ComparisonRequest(RunReference):
     """`final_attempt` says that the machine has waited long enough for CloudWatch."""
 
     final_attempt: bool = False
+
+
+class Opponent(NamedTuple):
+    """The champion in a comparison. `folder`: of the challenger's run, where it was measured again; else empty."""
+
+    side: Side
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,16 +47,19 @@ class CompareModels:
     clock: Clock
 
     def __call__(self, request: ComparisonRequest) -> dict[str, Any]:
-        """Decide. Raises: MetricsLateError while CloudWatch may still be catching up."""
+        """Decide, or say what has to be measured first. Raises: MetricsLateError while CloudWatch may catch up."""
         files = RunFiles(self.store, self.artifact_bucket)
         champion = self.table.get(f"TEAM#{request.team}", "CHAMPION")
         if self._was_promoted(files, request, champion):
             return self._own_promotion(files, request)
         version = int(champion["champion_version"]) if champion is not None else 0
         place = files.place(request.team, request.run_id, f"decisions/{version}.json")
-        earlier = files.find_json(place)
-        if earlier is None:
-            decided = self._decide(files, request, champion, version)
+        if files.find_json(place) is None:
+            spec = files.spec(request.spec_uri)
+            opponent = None if champion is None else self._opponent(files, spec, champion["run_id"], version)
+            if isinstance(opponent, MeasurementWanted):
+                return opponent.model_dump(mode="json")
+            decided = self._decide(files, spec, opponent, version, must_decide=request.final_attempt)
             self.store.put_if_absent(place, decided.model_dump_json(indent=2).encode())
         stored = Verdict.model_validate_json(self.store.read(place))
         self._record(files, stored)
@@ -70,20 +82,68 @@ class CompareModels:
         latest = self.store.read(files.place(request.team, request.run_id, "decision.json"))
         return Verdict.model_validate_json(latest).model_dump(mode="json")
 
-    def _decide(self, files: RunFiles, request: ComparisonRequest, champion: Item | None, version: int) -> Verdict:
-        spec = files.spec(request.spec_uri)
+    def _opponent(
+        self, files: RunFiles, spec: RunSpec, champion_run_id: str, version: int
+    ) -> Opponent | MeasurementWanted:
+        """The champion on the challenger's test split; or what has to be done before that can be told."""
+        reigning = files.spec(str(files.place(spec.team, champion_run_id, "run.json")))
+        own = files.metrics(spec.team, reigning.run_id)
+        why = why_wanted(files.metrics(spec.team, spec.run_id), own, self.clock())
+        if why is None:
+            return Opponent(self._own_side(files, reigning, own))
+        measured = files.champion_metrics(spec.team, spec.run_id, reigning.run_id)
+        if measured is None:
+            return self._wanted(files, spec, reigning, version, why)
+        folder = champion_evaluation.folder(reigning.run_id)
+        side = Side(
+            run_id=reigning.run_id,
+            split_id=measured.split_id,
+            metrics=self._measured(measured, champion_evaluation.target(spec, reigning.run_id)),
+            source=str(files.place(spec.team, spec.run_id, f"{folder}metrics.json")),
+            obstacle=measured.obstacle,
+        )
+        return Opponent(side, folder)
+
+    def _own_side(self, files: RunFiles, spec: RunSpec, metrics: Metrics) -> Side:
+        """A model by the numbers of its own run."""
+        return Side(
+            run_id=spec.run_id,
+            split_id=metrics.split_id,
+            metrics=self._measured(metrics, spec.metrics),
+            source=str(files.place(spec.team, spec.run_id, "metrics.json")),
+        )
+
+    def _wanted(self, files: RunFiles, spec: RunSpec, reigning: RunSpec, version: int, why: str) -> MeasurementWanted:
+        marker = files.marker(spec.team, reigning.run_id)
+        if marker is None:
+            missing = files.place(spec.team, reigning.run_id, "_SUCCESS")
+            raise ArtifactMissingError(f"{missing} is missing, by which the champion's model is found. Restore it.")
+        place = files.place(
+            spec.team, spec.run_id, champion_evaluation.folder(reigning.run_id) + champion_evaluation.SPEC_FILE
+        )
+        document = champion_evaluation.spec_document(spec, reigning, marker["files"])
+        self.store.put_if_absent(place, json.dumps(document, indent=1).encode())
+        return MeasurementWanted(
+            run_id=spec.run_id,
+            team=spec.team,
+            champion_version=version,
+            champion_run_id=reigning.run_id,
+            evaluation_uri=str(place),
+            reason=why,
+        )
+
+    def _decide(
+        self, files: RunFiles, spec: RunSpec, opponent: Opponent | None, version: int, *, must_decide: bool
+    ) -> Verdict:
         own = files.metrics(spec.team, spec.run_id)
-        challenger = self._side(spec, own)
-        opponent = None
-        if champion is not None:
-            reigning = files.spec(str(files.place(spec.team, champion["run_id"], "run.json")))
-            opponent = self._side(reigning, files.metrics(spec.team, reigning.run_id))
-        late = verdict.missing(challenger, opponent)
-        if late and not request.final_attempt:
+        challenger = self._own_side(files, spec, own)
+        champion = None if opponent is None else opponent.side
+        late = verdict.missing(challenger, champion)
+        if late and not must_decide:
             raise MetricsLateError(f"CloudWatch does not show {', '.join(late)} yet; ask again in a while.")
         return verdict.decide(
             challenger,
-            opponent,
+            champion,
             rule=spec.rule,
             team=spec.team,
             baseline=own.baseline,
@@ -92,18 +152,24 @@ class CompareModels:
             blocks=self._blocks(files, spec, opponent),
         )
 
-    def _blocks(self, files: RunFiles, spec: RunSpec, opponent: Side | None) -> verdict.Blocks:
+    def _blocks(self, files: RunFiles, spec: RunSpec, opponent: Opponent | None) -> verdict.Blocks:
         """Only where the rule draws from them."""
         if opponent is None or spec.rule.name != "paired_bootstrap":
             return None, None
-        return files.evaluation_blocks(spec.team, spec.run_id), files.evaluation_blocks(spec.team, opponent.run_id)
+        run_id = spec.run_id if opponent.folder else opponent.side.run_id
+        mine = files.evaluation_blocks(spec.team, spec.run_id)
+        return mine, files.evaluation_blocks(spec.team, run_id, opponent.folder)
 
-    def _side(self, spec: RunSpec, metrics: Metrics) -> Side:
+    def _measured(self, metrics: Metrics | ChampionMetrics, target: MetricsTarget) -> dict[str, Measured]:
         """A model's test metrics as CloudWatch shows them and as its file says."""
         period = period_s(self.clock() - metrics.published_at)
         names = sorted(metrics.test)
-        points = self.metrics.read([self._query(spec, name, metrics.published_at, period) for name in names])
-        measured = {
+        queries = [
+            MetricQuery(target.namespace, f"test_{name}", target.dimensions, metrics.published_at, period)
+            for name in names
+        ]
+        points = self.metrics.read(queries) if queries else []
+        return {
             name: Measured(
                 cloudwatch=None if point is None else point.value,
                 file=metrics.test[name],
@@ -112,10 +178,6 @@ class CompareModels:
             )
             for name, point in zip(names, points, strict=True)
         }
-        return verdict.side_of(spec.run_id, metrics, measured)
-
-    def _query(self, spec: RunSpec, name: str, moment: datetime, period: int) -> MetricQuery:
-        return MetricQuery(spec.metrics.namespace, f"test_{name}", spec.metrics.dimensions, moment, period)
 
     def _record(self, files: RunFiles, decided: Verdict) -> None:
         """The latest decision, for machines in S3 and for lists in the table."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from turbine.domain import uri
+from turbine.domain import champion_evaluation, uri
+from turbine.domain.champion_evaluation import ChampionMetrics
 from turbine.domain.errors import ArtifactCorruptError, ArtifactMissingError, ObjectMissingError
 from turbine.domain.evaluation import EvaluationBlocks
 from turbine.domain.metrics import Metrics
@@ -17,6 +18,9 @@ from turbine.domain.uri import S3Uri
 from turbine.ports import ObjectStore
 
 EVALUATION_BLOCKS = "evaluation_blocks.json"
+
+
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -45,41 +49,35 @@ class RunFiles:
     def metrics(self, team: str, run_id: str) -> Metrics:
         """What a run measured. Raises: ArtifactMissingError, ArtifactCorruptError."""
         place = self.place(team, run_id, "metrics.json")
-        body = self._read(place, self.version(team, run_id, "metrics.json"))
-        try:
-            return Metrics.model_validate_json(body)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(str(part)[:64] for part in first["loc"])
-            raise ArtifactCorruptError(
-                f"{place} cannot be read: {field}: {first['msg']}. Mend what the job writes and start a new run."
-            ) from error
+        return _validated(Metrics, self._read(place, self.version(team, run_id, "metrics.json")), place)
 
-    def evaluation_blocks(self, team: str, run_id: str) -> EvaluationBlocks | None:
-        """What a run's test metrics are made of; None for a run that left no such file."""
-        version = self.version(team, run_id, EVALUATION_BLOCKS)
+    def champion_metrics(self, team: str, run_id: str, champion_run_id: str) -> ChampionMetrics | None:
+        """What the champion measured on the run's test split, None before that. Raises: ArtifactCorruptError."""
+        folder = champion_evaluation.folder(champion_run_id)
+        if self.marker(team, run_id, folder) is None:
+            return None
+        place = self.place(team, run_id, f"{folder}metrics.json")
+        return _validated(ChampionMetrics, self._read(place, self.version(team, run_id, "metrics.json", folder)), place)
+
+    def evaluation_blocks(self, team: str, run_id: str, folder: str = "") -> EvaluationBlocks | None:
+        """What a run's test metrics, or in `folder` a champion's, are made of; None where there is no such file."""
+        place = self.place(team, run_id, folder + EVALUATION_BLOCKS)
+        version = self.version(team, run_id, EVALUATION_BLOCKS, folder)
         try:
-            body = self.store.read(self.place(team, run_id, EVALUATION_BLOCKS), version)
+            return _validated(EvaluationBlocks, self.store.read(place, version), place)
         except ObjectMissingError:
             return None
-        try:
-            return EvaluationBlocks.model_validate_json(body)
-        except ValidationError as error:
-            raise ArtifactCorruptError(
-                f"{self.place(team, run_id, EVALUATION_BLOCKS)} cannot be read: "
-                f"{error.errors(include_url=False)[0]['msg']}. Mend what the job writes and start a new run."
-            ) from error
 
-    def marker(self, team: str, run_id: str) -> Any | None:
-        """`_SUCCESS`, None before the training job has committed its result."""
-        return self.find_json(self.place(team, run_id, "_SUCCESS"))
+    def marker(self, team: str, run_id: str, folder: str = "") -> Any | None:
+        """`_SUCCESS`, None before the training job, or in `folder` that of an evaluation, has committed its result."""
+        return self.find_json(self.place(team, run_id, f"{folder}_SUCCESS"))
 
-    def version(self, team: str, run_id: str, name: str) -> str | None:
+    def version(self, team: str, run_id: str, name: str, folder: str = "") -> str | None:
         """The version that the marker names of a file: a job that lost its lease may have written a newer one.
 
         None for a marker that names none.
         """
-        recorded = (self.marker(team, run_id) or {}).get("files", {}).get(name, {})
+        recorded = (self.marker(team, run_id, folder) or {}).get("files", {}).get(name, {})
         version_id: str | None = recorded.get("version_id")
         return version_id
 
@@ -97,3 +95,15 @@ class RunFiles:
             raise ArtifactMissingError(
                 f"{place} is missing: the training job did not finish. See its log: turbine show RUN"
             ) from error
+
+
+def _validated(kind: type[M], body: bytes, place: S3Uri) -> M:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part)[:64] for part in first["loc"])
+        where = f"{field}: " if field else ""
+        raise ArtifactCorruptError(
+            f"{place} cannot be read: {where}{first['msg']}. Mend what the job writes and start a new run."
+        ) from error

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import timedelta
 from typing import Any
@@ -124,11 +125,98 @@ def test_a_rounding_of_the_last_place_is_no_disagreement(world: World) -> None:
     assert compare(world, run)["decision"] == "promote"
 
 
-def test_models_of_different_splits_are_not_compared(world: World) -> None:
-    crown(world, world.finished_run(test={"accuracy": 0.97}, name="first"))
+def of_new_data(world: World, champion: float = 0.97, challenger: float = 0.99) -> RunReference:
+    """A challenger whose data set has a shard more than the champion's."""
+    crown(world, world.finished_run(test={"accuracy": champion}, name="first"))
+    world.clock.move(timedelta(hours=1))
     world.store["s3://data/datasets/vision/digits/part-2.parquet"] = b"more rows"
-    verdict = compare(world, world.finished_run(test={"accuracy": 0.99}, name="second"))
-    assert verdict["decision"] == "hold" and "test split" in verdict["reason"]
+    return world.finished_run(test={"accuracy": challenger}, name="second")
+
+
+def champion_id(world: World) -> str:
+    item = world.table.get("TEAM#vision", "CHAMPION")
+    assert item is not None
+    return str(item["run_id"])
+
+
+def test_on_new_data_the_champion_is_measured_first(world: World) -> None:
+    run = of_new_data(world)
+    wanted = compare(world, run)
+    folder = f"{run.spec_uri.removesuffix('run.json')}champions/{champion_id(world)}/"
+    assert wanted == {
+        "decision": "measure",
+        "run_id": run.run_id,
+        "team": "vision",
+        "champion_version": 1,
+        "champion_run_id": champion_id(world),
+        "evaluation_uri": f"{folder}evaluation.json",
+        "reason": wanted["reason"],
+    }
+    assert "test split" in wanted["reason"]
+    spec, told = json.loads(world.store[run.spec_uri]), json.loads(world.store[wanted["evaluation_uri"]])
+    assert (told["dataset"], told["split"], told["output_uri"]) == (spec["dataset"], spec["split"], folder)
+    assert told["champion"]["model_uri"] == f"s3://artifacts/runs/vision/{champion_id(world)}/model/"
+    assert told["champion"]["files"]["config.json"]["sha256"] == hashlib.sha256(b"{}").hexdigest()
+    assert compare(world, run) == wanted, "asked again before it is done"
+    assert f"{run.spec_uri.removesuffix('run.json')}decisions/1.json" not in world.store
+
+
+@pytest.mark.parametrize(("on_new_data", "decision"), [(0.95, "promote"), (0.988, "hold"), (0.999, "reject")])
+def test_then_both_are_compared_on_the_new_rows(world: World, on_new_data: float, decision: str) -> None:
+    run = of_new_data(world)
+    world.champion_measured(compare(world, run)["evaluation_uri"], {"accuracy": on_new_data})
+    verdict = compare(world, run)
+    assert verdict["decision"] == decision
+    side = verdict["champion"]
+    assert side["metrics"]["accuracy"]["file"] == side["metrics"]["accuracy"]["cloudwatch"] == on_new_data
+    assert side["split_id"] == verdict["challenger"]["split_id"]
+    assert side["source"].endswith(f"{run.run_id}/champions/{champion_id(world)}/metrics.json")
+    assert verdict["challenger"]["source"].endswith(f"{run.run_id}/metrics.json")
+
+
+def test_a_champion_that_cannot_be_measured_holds_and_says_why(world: World) -> None:
+    run = of_new_data(world)
+    world.champion_measured(compare(world, run)["evaluation_uri"], {}, obstacle="feature 'b' is none of the data set's")
+    verdict = compare(world, run)
+    assert verdict["decision"] == "hold"
+    assert "feature 'b' is none of the data set's. turbine promote" in verdict["reason"]
+    assert verdict["champion"]["obstacle"] == "feature 'b' is none of the data set's"
+
+
+def test_a_late_metric_of_the_measured_champion_is_asked_for_again(world: World) -> None:
+    run = of_new_data(world)
+    world.champion_measured(compare(world, run)["evaluation_uri"], {"accuracy": 0.9})
+    world.metrics.values = {key: value for key, value in world.metrics.values.items() if "/" not in key[0]}
+    with pytest.raises(MetricsLateError, match=champion_id(world)):
+        compare(world, run)
+    assert compare(world, run, final=True)["decision"] == "hold"
+
+
+def test_another_champion_is_measured_too(world: World) -> None:
+    run = of_new_data(world)
+    world.champion_measured(compare(world, run)["evaluation_uri"], {"accuracy": 0.9})
+    world.store.delete("s3://data/datasets/vision/digits/part-2.parquet")
+    crown(world, world.finished_run(test={"accuracy": 0.98}, name="third"), version=2)
+    wanted = compare(world, run)
+    assert (wanted["decision"], wanted["champion_version"]) == ("measure", 2)
+    assert champion_id(world) in wanted["evaluation_uri"]
+
+
+@pytest.mark.parametrize(("days", "decision"), [(440, "promote"), (442, "measure")])
+def test_a_champion_older_than_cloudwatchs_memory_is_measured_again(world: World, days: int, decision: str) -> None:
+    crown(world, world.finished_run(test={"accuracy": 0.97}, name="first"))
+    world.clock.move(timedelta(days=days))
+    answer = compare(world, world.finished_run(test={"accuracy": 0.98}, name="second"))
+    assert answer["decision"] == decision
+    if decision == "measure":
+        assert "CloudWatch keeps no number" in answer["reason"]
+
+
+def test_a_champion_without_its_marker_names_what_is_missing(world: World) -> None:
+    run = of_new_data(world)
+    world.store.delete(f"s3://artifacts/runs/vision/{champion_id(world)}/_SUCCESS")
+    with pytest.raises(ArtifactMissingError, match="_SUCCESS is missing, by which the champion's model is found"):
+        compare(world, run)
 
 
 def test_a_champion_whose_files_are_gone_is_an_error_not_a_free_win(world: World) -> None:
@@ -175,6 +263,18 @@ def test_the_bootstrap_draws_from_what_the_jobs_left(world: World, gained: int, 
     verdict = compare(world, run)
     assert (verdict["decision"], verdict["evidence"]["rows"]) == (decision, 200)
     assert f"{verdict['evidence']['lower']:+.6g}" in verdict["reason"]
+
+
+def test_the_bootstrap_draws_from_the_measured_champions_blocks(world: World) -> None:
+    place = "s3://data/config/teams/vision.yaml"
+    world.store[place] = world.store[place].replace(b"name: min_delta", b"name: paired_bootstrap")
+    crown(world, drawn_from(world, [1.0] * 200, "first"))
+    world.store["s3://data/datasets/vision/digits/part-2.parquet"] = b"more rows"
+    run = drawn_from(world, [1.0] * 170 + [0.0] * 30, "second")
+    on_new_data = [1.0] * 150 + [0.0] * 50
+    world.champion_measured(compare(world, run)["evaluation_uri"], {"accuracy": 0.75}, hits=on_new_data)
+    verdict = compare(world, run)
+    assert (verdict["decision"], verdict["evidence"]["rows"]) == ("promote", 200)
 
 
 def test_a_run_without_blocks_is_held_by_the_bootstrap(world: World) -> None:

@@ -18,6 +18,7 @@ from tests.unit.cli.check.quotas import test_machine_limits as in_machines
 from tests.unit.cli.check.quotas import test_template_limits as in_templates
 from turbine.domain import inference, job_end, manifest, names, outcome, registry, rejection
 from turbine.domain.metrics import Metrics
+from turbine.domain.run import MetricsTarget
 from turbine.usecases import claims, prepare_training, record_outcome
 from turbine.usecases.compare_models import CompareModels
 
@@ -46,12 +47,12 @@ def _both(*patches: Patch) -> Patch:
 
 
 def _dimensions(patch: pytest.MonkeyPatch) -> None:
-    ask = CompareModels._query
+    ask = CompareModels._measured
 
-    def more(self: CompareModels, *given: Any) -> Any:
-        return ask(self, *given)._replace(dimensions={f"D{number}": "x" for number in range(31)})
+    def more(self: CompareModels, metrics: Any, target: MetricsTarget) -> Any:
+        return ask(self, metrics, MetricsTarget(namespace="n", dimensions={f"D{number}": "x" for number in range(31)}))
 
-    patch.setattr(CompareModels, "_query", more)
+    patch.setattr(CompareModels, "_measured", more)
 
 
 def _long(length: int) -> Callable[..., str]:

@@ -51,7 +51,7 @@ HISTORIES = {
     "counted from the start again": (RUN, "      package:", "      comparisons: 0\n      package:"),
     "looked at from the start again": (RUN, "      is_judged: true\n      is_trained:", WAIT_ANEW),
     "judged for the first time again": (RUN, '      wait_s: "{% $min', JUDGED_ANEW),
-    "compared too often": (RUN, "$comparisons < 10", "$comparisons < 200"),
+    "compared too often": (RUN, "$comparisons < 20", "$comparisons < 400"),
     "submitted without a count": (RUN, f"{COUNTED}\n          redrives", "submissions: 0\n          redrives"),
     "judged again and again": (RUN, "      is_judged: true\n      is_trained:", "      is_trained:"),
 }

@@ -1,0 +1,219 @@
+"""A champion on other data: measured as the challenger was, or told why not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import boto3
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.unit.training.conftest import ARTIFACT_BUCKET, OUTPUT_URI, RUN_ID, blobs
+from training import launcher
+
+CHALLENGER = "winery-wine-ba9876543210"
+FOLDER = f"runs/winery/{CHALLENGER}/champions/{RUN_ID}/"
+URI = f"s3://{ARTIFACT_BUCKET}/{FOLDER}"
+
+Evaluate = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def champion(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Train the champion on a table."""
+
+    def train(table: pa.Table, **of_run: Any) -> None:
+        monkeypatch.setenv(launcher.SPEC_VARIABLE, bench.put_run([bench.put_shard(table)], **of_run))
+        assert launcher.main() == 0
+
+    return train
+
+
+@pytest.fixture
+def evaluate(bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Evaluate:
+    """Measure the champion on another table; the exit code, and metrics.json or the log's last line."""
+
+    def run(table: pa.Table, target: str = "class", **of_champion: Any) -> tuple[int, dict[str, Any]]:
+        marker = json.loads(bench.output("_SUCCESS"))
+        files = {name: marker["files"][f"model/{name}"] for name in ("config.json", "model.safetensors")}
+        dataset = {"name": "wine", "version": "cafe" * 4, "format": "parquet", "target": target}
+        spec = {
+            "schema_version": 1,
+            "run_id": CHALLENGER,
+            "team": "winery",
+            "champion": {"run_id": RUN_ID, "model_uri": f"{OUTPUT_URI}model/", "files": files} | of_champion,
+            "dataset": dataset | {"shards": [bench.put_shard(table, "other.parquet")]},
+            "split": {"id": "dead" * 4, "salt": "cafe" * 4, "validation": 0.15, "test": 0.2},
+            "output_uri": URI,
+            "metrics": {"namespace": "Turbine/Training", "dimensions": {"RunId": CHALLENGER, "ChampionRunId": RUN_ID}},
+        }
+        bench.s3.put_object(Bucket=ARTIFACT_BUCKET, Key=f"{FOLDER}evaluation.json", Body=json.dumps(spec).encode())
+        monkeypatch.setenv(launcher.EVALUATION_VARIABLE, f"{URI}evaluation.json")
+        monkeypatch.delenv(launcher.SPEC_VARIABLE, raising=False)
+        capsys.readouterr()
+        code = launcher.main()
+        lines = capsys.readouterr().out.splitlines()
+        return code, json.loads(lines[-1]) if code else json.loads(read(bench, "metrics.json"))
+
+    return run
+
+
+def read(bench: Any, name: str) -> bytes:
+    body: bytes = bench.s3.get_object(Bucket=ARTIFACT_BUCKET, Key=FOLDER + name)["Body"].read()
+    return body
+
+
+def moved(row_count: int = 90, by: float = 0.5) -> pa.Table:
+    """The champion's classes, elsewhere."""
+    table = blobs(row_count)
+    return table.set_column(0, "a", pa.array(np.asarray(table["a"]) + by))
+
+
+def test_on_its_own_rows_it_measures_what_its_run_did(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    champion(blobs(), split={"id": "dead" * 4, "salt": "cafe" * 4, "validation": 0.15, "test": 0.2})
+    code, metrics = evaluate(blobs())
+    own = json.loads(bench.output("metrics.json"))
+    assert (code, metrics["obstacle"]) == (0, None)
+    assert metrics["test"] == own["test"]
+    assert metrics["rows"] == {"test": own["rows"]["test"]}
+    assert read(bench, "evaluation_blocks.json") == bench.output("evaluation_blocks.json")
+    assert read(bench, "evaluation.parquet") == bench.output("evaluation.parquet")
+
+
+def test_new_data_give_other_numbers_and_cloudwatch_the_same(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    champion(blobs())
+    _, metrics = evaluate(moved())
+    assert metrics["test"] != json.loads(bench.output("metrics.json"))["test"]
+    assert (metrics["run_id"], metrics["champion_run_id"], metrics["split_id"]) == (CHALLENGER, RUN_ID, "dead" * 4)
+    published_at = datetime.fromisoformat(metrics["published_at"])
+    (point,) = boto3.client("cloudwatch").get_metric_statistics(
+        Namespace="Turbine/Training",
+        MetricName="test_log_loss",
+        Dimensions=[{"Name": "RunId", "Value": CHALLENGER}, {"Name": "ChampionRunId", "Value": RUN_ID}],
+        StartTime=published_at,
+        EndTime=published_at + timedelta(seconds=60),
+        Period=60,
+        Statistics=["Average"],
+    )["Datapoints"]
+    assert point["Average"] == metrics["test"]["log_loss"]
+    marker = json.loads(read(bench, "_SUCCESS"))
+    for name, described in marker["files"].items():
+        assert described["sha256"] == hashlib.sha256(read(bench, name)).hexdigest()
+
+
+def test_columns_are_found_by_name(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    """Another order, and one more."""
+    champion(blobs(), split={"id": "dead" * 4, "salt": "cafe" * 4, "validation": 0.15, "test": 0.2})
+    table = blobs().select(["c", "class", "a", "b"]).append_column("new", pa.array([1.0] * 120))
+    code, metrics = evaluate(table)
+    assert code == 0
+    assert metrics["test"] == json.loads(bench.output("metrics.json"))["test"]
+
+
+def test_a_class_that_it_does_not_know_is_one_it_never_names(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    champion(blobs())
+    _, known = evaluate(moved(by=0.0))
+    bench.s3.delete_object(Bucket=ARTIFACT_BUCKET, Key=f"{FOLDER}_SUCCESS")
+    labels = np.asarray(blobs(90)["class"])
+    half_new = pa.array(np.where(np.arange(90) % 4 == 0, 7, labels))
+    _, metrics = evaluate(moved(by=0.0).set_column(3, "class", half_new))
+    assert metrics["obstacle"] is None
+    assert metrics["test"]["accuracy"] < known["test"]["accuracy"]
+    assert metrics["test"]["log_loss"] > 5
+    columns = json.loads(read(bench, "evaluation_blocks.json"))["columns"]
+    assert {name for name in columns if name.startswith("actual/")} == {"actual/0", "actual/1", "actual/2"}
+    assert sum(columns["actual/2"]) > 0 and not any(columns["predicted/2"])
+
+
+def test_a_class_that_only_it_knows_comes_last(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    labels = np.where(np.arange(120) % 3 == 0, -5, np.asarray(blobs()["class"]))
+    champion(blobs().set_column(3, "class", pa.array(labels)))
+    code, metrics = evaluate(blobs())
+    columns = json.loads(read(bench, "evaluation_blocks.json"))["columns"]
+    assert (code, metrics["obstacle"]) == (0, None)
+    assert sum(columns["actual/0"]) + sum(columns["actual/1"]) == metrics["rows"]["test"]
+    assert not any(columns["actual/2"]) and any(columns["predicted/2"])
+
+
+@pytest.mark.parametrize(
+    ("table", "target", "obstacle"),
+    [
+        (blobs(90).drop_columns(["b"]), "class", "feature 'b' is none of the data set's"),
+        (blobs(90).rename_columns(["a", "b", "c", "kind"]), "kind", "target is 'class', the data set's is 'kind'"),
+        (
+            blobs(90).set_column(3, "class", pa.array(["x", "y"] * 45)),
+            "class",
+            "the model's classes are no values of 'class': 0",
+        ),
+    ],
+)
+def test_what_it_cannot_be_put_to_is_a_result(
+    bench: Any, champion: Any, evaluate: Evaluate, table: pa.Table, target: str, obstacle: str
+) -> None:
+    champion(blobs())
+    code, metrics = evaluate(table, target)
+    assert (code, metrics["test"], metrics["obstacle"]) == (0, {}, obstacle)
+    assert set(json.loads(read(bench, "_SUCCESS"))["files"]) == {"metrics.json"}
+
+
+def test_a_regressor_is_measured_in_the_datas_units(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    def prices(row_count: int) -> pa.Table:
+        table = blobs(row_count)
+        return table.set_column(3, "price", pa.array(1000 + 50 * np.asarray(table["a"])))
+
+    champion(prices(120), recipe="tabular_regressor", target="price", hyperparameters={"epochs": 20})
+    code, metrics = evaluate(prices(90), "price")
+    assert (code, metrics["obstacle"]) == (0, None)
+    assert 0 < metrics["test"]["mae"] < 100
+    bench.s3.delete_object(Bucket=ARTIFACT_BUCKET, Key=f"{FOLDER}_SUCCESS")
+    _, metrics = evaluate(prices(90).set_column(3, "price", pa.array(["dear"] * 90)), "price")
+    assert metrics["obstacle"] == "the model answers with numbers, and 'price' holds none"
+
+
+def test_other_bytes_than_the_run_published_are_refused(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    champion(blobs())
+    files = json.loads(bench.output("_SUCCESS"))["files"]
+    described = {name: files[f"model/{name}"] for name in ("config.json", "model.safetensors")}
+    described["config.json"] |= {"sha256": "0" * 64}
+    code, line = evaluate(moved(), files=described)
+    assert code == 78
+    assert f"{OUTPUT_URI}model/config.json is not what run {RUN_ID} has published" in line["message"]
+
+
+def test_the_version_that_was_published_is_read(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    champion(blobs())
+    bench.write("model/config.json", b"{}")  # a stale job
+    code, metrics = evaluate(moved())
+    assert (code, metrics["obstacle"]) == (0, None)
+
+
+def test_a_missing_version_names_it(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    champion(blobs())
+    code, line = evaluate(moved(), model_uri=f"{OUTPUT_URI}models/")
+    assert code == 78
+    assert line["message"].startswith(f"no {OUTPUT_URI}models/config.json, or none that the job's role may read")
+
+
+def test_a_second_job_changes_nothing(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    champion(blobs())
+    evaluate(moved())
+    marker = read(bench, "_SUCCESS")
+    evaluate(moved(by=3.0))
+    assert read(bench, "_SUCCESS") == marker
+
+
+def test_a_job_overtaken_by_another_ends_well(
+    bench: Any, champion: Any, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion(blobs())
+    evaluate(moved())
+    answers = iter([False, True])  # not there at the start, there before the results
+    monkeypatch.setattr("training.storage.Storage.is_finished", lambda *_: next(answers))
+    marker = read(bench, "_SUCCESS")
+    code, _ = evaluate(moved(by=3.0))
+    assert (code, read(bench, "_SUCCESS")) == (0, marker)
