@@ -18,6 +18,7 @@ import pytest
 from inference.payload import JSON_LINES, parse_rows, render
 from tests.scenarios.conftest import KeptDemo
 from tests.scenarios.live_cloud import LiveCloud
+from tests.unit.training.splits import fraction
 from training.predictor import Predictor
 
 pytestmark = pytest.mark.xdist_group("scenarios")
@@ -135,7 +136,8 @@ def test_the_registered_archive_gives_the_registered_metric(demo: KeptDemo, team
     for shard in spec["dataset"]["shards"]:
         body = demo.cloud.read(f"s3://{shard['bucket']}/{shard['key']}")
         rows += pq.read_table(io.BytesIO(body)).to_pylist()
-    test = [row for index, row in enumerate(rows) if _fraction(spec["split"]["salt"], index) < spec["split"]["test"]]
+    target, split = spec["dataset"]["target"], spec["split"]
+    test = [row for row in rows if fraction(split["salt"], without(row, target)) < split["test"]]
     answers = _answers(tmp_path, test)
     labels = [row[spec["dataset"]["target"]] for row in test]
     predicted = [answer["prediction"] for answer in answers]
@@ -161,8 +163,8 @@ def _answers(archive: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in render(predictions, classes, JSON_LINES).splitlines()]
 
 
-def _fraction(salt: str, row: int) -> float:
-    return int.from_bytes(hashlib.sha256(f"{salt}:{row}".encode()).digest()[:8], "big") / 2**64
+def without(row: dict[str, Any], name: str) -> dict[str, Any]:
+    return {other: value for other, value in row.items() if other != name}
 
 
 def test_the_report_needs_no_network(demo: KeptDemo) -> None:

@@ -18,7 +18,7 @@ from training.labels import LabelSummary
 from training.moments import Moments
 from training.normalisation import Normalisation
 from training.spec import Dataset, Split
-from training.split import PARTS, TRAIN, Part, count_parts, parts_of
+from training.split import PARTS, TRAIN, Part, Splitter, count_parts
 
 # A block in memory (float64) becomes the model's input too (float32).
 BYTES_A_BLOCK_BYTE = 1.5
@@ -74,7 +74,7 @@ def profile_dataset(
     for block in source.survey():
         if check is not None:
             check(source.feature_names, block)
-        survey.add(block)
+        survey.add(source.feature_names, block)
     row_counts = count_parts(survey.parts)
     normalisation = survey.normalisation() if scales_inputs else Normalisation.none(len(source.feature_names))
     assert survey.labels is not None
@@ -96,7 +96,7 @@ class _Survey:
     """What is known of the rows seen so far."""
 
     def __init__(self, split: Split, budget_bytes: int) -> None:
-        self._split = split
+        self._splitter = Splitter(split)
         self._bytes_left = float(budget_bytes)
         self._parts: list[np.ndarray] = []
         self._train: Moments | None = None
@@ -104,8 +104,8 @@ class _Survey:
         self.lowest, self.highest = np.array(np.inf), np.array(-np.inf)
         self.blocks: list[Block] | None = []
 
-    def add(self, block: Block) -> None:
-        parts = parts_of(range(int(block.row_ids[0]), int(block.row_ids[-1]) + 1), self._split)
+    def add(self, feature_names: list[str], block: Block) -> None:
+        parts = self._splitter.parts_of(feature_names, block.row_ids, block.features)
         is_train = parts == TRAIN
         self._parts.append(parts)
         self._measure(block.features, is_train)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,10 +12,13 @@ from typing import Any
 import boto3
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.training.conftest import ARTIFACT_BUCKET, OUTPUT_URI, RUN_ID, blobs
+from tests.unit.training.splits import split_rows
 from training import launcher
+from training.spec import Split
 
 CHALLENGER = "winery-wine-ba9876543210"
 FOLDER = f"runs/winery/{CHALLENGER}/champions/{RUN_ID}/"
@@ -107,12 +111,28 @@ def test_new_data_give_other_numbers_and_cloudwatch_the_same(bench: Any, champio
 
 
 def test_columns_are_found_by_name(bench: Any, champion: Any, evaluate: Evaluate) -> None:
-    """Another order, and one more."""
     champion(blobs(), split={"id": "dead" * 4, "salt": "cafe" * 4, "validation": 0.15, "test": 0.2})
-    table = blobs().select(["c", "class", "a", "b"]).append_column("new", pa.array([1.0] * 120))
-    code, metrics = evaluate(table)
+    code, metrics = evaluate(blobs().select(["c", "class", "a", "b"]))
     assert code == 0
     assert metrics["test"] == json.loads(bench.output("metrics.json"))["test"]
+    bench.s3.delete_object(Bucket=ARTIFACT_BUCKET, Key=f"{FOLDER}_SUCCESS")
+    code, metrics = evaluate(blobs().append_column("new", pa.array([1.0] * 120)))
+    assert (code, metrics["obstacle"]) == (0, None)
+
+
+def test_no_row_that_it_was_trained_on_is_among_the_new_test_rows(
+    bench: Any, champion: Any, evaluate: Evaluate
+) -> None:
+    """More rows before the old ones, and the old ones in another order."""
+    old = blobs()
+    champion(old, split={"id": "dead" * 4, "salt": "cafe" * 4, "validation": 0.15, "test": 0.2})
+    grown = pa.concat_tables([moved(200, by=0.1), old.take(np.random.default_rng(3).permutation(120))])
+    evaluate(grown)
+    split = Split(id="dead" * 4, salt="cafe" * 4, validation=0.15, test=0.2)
+    trained_on = old.take(split_rows(old, split).train)["a"].to_pylist()
+    tested = grown.take(pq.read_table(io.BytesIO(read(bench, "evaluation.parquet")))["row_id"])["a"].to_pylist()
+    assert not set(tested) & set(trained_on)
+    assert set(tested) & set(old["a"].to_pylist())
 
 
 def test_a_class_that_it_does_not_know_is_one_it_never_names(bench: Any, champion: Any, evaluate: Evaluate) -> None:

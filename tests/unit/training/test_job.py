@@ -22,12 +22,15 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from inference.payload import JSON_LINES, parse_rows, render
+from tests.unit.training.splits import fraction, split_rows
 from training import launcher
 from training.data import ShardReader
 from training.data.memory import BUDGET_VARIABLE
 from training.predictor import Predictor
+from training.spec import Split
 from training.storage import Storage
 
+SPLIT = Split(id="beef" * 4, salt="feed" * 4, validation=0.15, test=0.2)
 OUTPUTS = {
     "model/model.safetensors",
     "model/config.json",
@@ -56,12 +59,6 @@ def run_job(monkeypatch: pytest.MonkeyPatch) -> Any:
 def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     line: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return line
-
-
-def split_fraction(row: int) -> float:
-    """As the contract has it: below 0.2 is test, from 0.35 on train."""
-    digest = hashlib.sha256(f"{'feed' * 4}:{row}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def unpacked(archive: bytes, folder: Path) -> Path:
@@ -124,7 +121,7 @@ def test_the_archive_run_by_hand_gives_the_published_metric(
     folder = unpacked(bench.output("model.tar.gz"), tmp_path)
     config, weights = json.loads((folder / "config.json").read_text()), load_file(folder / "model.safetensors")
 
-    test_rows = [row for row in range(table.num_rows) if split_fraction(row) < 0.2]
+    test_rows = split_rows(table, SPLIT).test
     features = np.stack([table[name].to_numpy() for name in config["features"]], axis=1)[test_rows]
     mean, scale = (np.array(config["normalisation"][name]) for name in ("mean", "scale"))
     hidden = torch.tensor((features - mean) / scale, dtype=torch.float32)
@@ -215,14 +212,14 @@ def test_a_second_job_finds_the_marker_before_it_writes_anything(
 def test_scaling_is_learnt_from_the_train_split_alone(bench: Any, run_job: Any) -> None:
     random = np.random.default_rng(3)
     feature, target = random.normal(5, 2, 120), random.normal(-40, 9, 120)
-    shard = bench.put_shard(pa.table({"a": feature, "y": target}))
-    assert run_job(bench.put_run([shard], recipe="tabular_regressor", target="y")) == 0
+    table = pa.table({"a": feature, "y": target})
+    assert run_job(bench.put_run([bench.put_shard(table)], recipe="tabular_regressor", target="y")) == 0
     normalisation = json.loads(bench.output("model/config.json"))["normalisation"]
     learnt = {
         "feature": (normalisation["mean"][0], normalisation["scale"][0]),
         "target": (normalisation["target_mean"], normalisation["target_scale"]),
     }
-    train = np.array([split_fraction(row) >= 0.35 for row in range(120)])
+    train = split_rows(table, SPLIT, "y").train
     for name, column in {"feature": feature, "target": target}.items():
         assert learnt[name] == pytest.approx((column[train].mean(), column[train].std()), rel=1e-12)
         for fitted, of_all in zip(learnt[name], (column.mean(), column.std()), strict=True):
@@ -239,8 +236,8 @@ def test_a_column_whose_differences_float32_does_not_see_is_learnt(bench: Any, r
 
 def test_a_row_too_far_from_the_train_split_is_named(bench: Any, run_job: Any, capsys: Any) -> None:
     numbers = np.arange(120) * 1e-8
-    (far,) = [row for row in range(120) if split_fraction(row) < 0.2][:1]
-    numbers[far] = 3e38
+    far = next(row for row in range(120) if fraction(SPLIT.salt, {"a": 3e38 + row * 1e36}) < SPLIT.test)
+    numbers[far] = 3e38 + far * 1e36
     assert run_job(bench.put_run([bench.put_shard(pa.table({"a": numbers, "class": np.arange(120) % 2}))])) == 65
     assert f"column 'a' is too far from the train split in row {far}" in last_line(capsys)["message"]
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.training.conftest import ARTIFACT_BUCKET, DATA_BUCKET, OUTPUT_URI, RUN_ID, SPEC_URI, Workbench, blobs
+from tests.unit.training.splits import split_rows
 from training import launcher
 from training.errors import BadConfigurationError, BadDataError, TrainingJobError
 from training.interruption import Interruption
@@ -26,7 +27,6 @@ from training.own_script.checkpoint_folder import CheckpointFolder
 from training.own_script.run import Place, run_own_script
 from training.predictor import Predictor
 from training.spec import RunSpec, parse_spec
-from training.split import split_rows
 from training.storage import Storage
 
 EXAMPLE = Path(__file__).parents[3] / "examples/own_script"
@@ -186,7 +186,7 @@ def test_a_script_finds_data_split_arguments_and_folders(
     (found,) = [json.loads(line) for line in capfd.readouterr().out.splitlines() if '"shards"' in line]
     assert found == {
         "shards": [["00000.parquet", 120]],
-        "test": split_rows(120, spec.split).test.tolist(),
+        "test": split_rows(blobs(), spec.split).test.tolist(),
         "arguments": {"depth": 3, "names": ["a"]},
         "seed": 7,
         "checkpoints": [],

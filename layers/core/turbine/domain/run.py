@@ -44,7 +44,10 @@ class PinnedDataset(Record):
 
 
 class Split(Record):
-    """Which rows are for validation and test; models compare only on the same split."""
+    """Which rows are for validation and test; models compare only on the same split.
+
+    `id` names the rows of a version of the data; the salt and a row's features decide its part in every version.
+    """
 
     id: str
     salt: str
@@ -114,10 +117,10 @@ def dataset_version(source_key: str, shards: Iterable[Shard]) -> str:
     return names.digest(parts)[:16]
 
 
-def split_of(version: str) -> Split:
-    """The split of a dataset version."""
-    identity = names.digest([version, str(VALIDATION_FRACTION), str(TEST_FRACTION)])[:16]
-    return Split(id=identity, salt=version, validation=VALIDATION_FRACTION, test=TEST_FRACTION)
+def split_of(dataset: str, version: str) -> Split:
+    """The split of a version of a dataset, salted by its name: a row is in the same part in every version."""
+    identity = names.digest([dataset, version, str(VALIDATION_FRACTION), str(TEST_FRACTION)])[:16]
+    return Split(id=identity, salt=dataset, validation=VALIDATION_FRACTION, test=TEST_FRACTION)
 
 
 def run_prefix(team: str, run_id: str) -> str:
@@ -152,7 +155,7 @@ def spec_of(
             target=manifest.dataset.target,
             shards=shards,
         ),
-        split=split_of(version),
+        split=split_of(manifest.dataset.name, version),
         recipe=SpecRecipe(name=manifest.recipe.name, hyperparameters=manifest.recipe.hyperparameters),
         seed=manifest.seed,
         compute=Compute(

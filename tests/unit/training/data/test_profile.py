@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 
 from tests.unit.training.data.conftest import SPLIT, dataset_of
+from tests.unit.training.splits import split_rows
 from training.data import Block, Profile, ShardReader, blocks, profile_dataset
 from training.data.memory import BUDGET_VARIABLE
 from training.errors import BadDataError
-from training.split import PARTS, split_rows
+from training.split import PARTS
 
 ROWS = 400
 
@@ -38,7 +39,7 @@ def columns(rows: int = ROWS) -> dict[str, Any]:
 def test_it_tells_what_the_train_split_tells(profile_anyhow: Callable[..., Profile]) -> None:
     table = pa.table(columns())
     profile = profile_anyhow(table.slice(0, 250), table.slice(250), row_group_size=7)
-    rows = split_rows(ROWS, SPLIT)
+    rows = split_rows(table, SPLIT)
     assert profile.feature_names == ["seconds", "tenth", "wide"]
     assert profile.row_counts == {"train": len(rows.train), "validation": len(rows.validation), "test": len(rows.test)}
     features = np.stack([table[name].to_numpy() for name in profile.feature_names], axis=1)
@@ -72,7 +73,7 @@ def test_unscaled_inputs_stay_as_they_are(profile_anyhow: Callable[..., Profile]
 def test_a_class_that_only_other_splits_have_is_known(profile_anyhow: Callable[..., Profile]) -> None:
     given = columns()
     given["class"] = np.array(["a", "b"])[np.arange(ROWS) % 2]
-    given["class"][split_rows(ROWS, SPLIT).test[0]] = "z"
+    given["class"][split_rows(given, SPLIT).test[0]] = "z"
     assert profile_anyhow(pa.table(given)).labels.train_counts["z"] == 0  # type: ignore[index]
 
 
@@ -81,13 +82,21 @@ def test_a_row_too_far_from_the_train_split_is_named(profile_anyhow: Callable[..
     """A constant of the train split is left unscaled: far beyond it nothing is too far. So the column is nearly one."""
     given = columns()
     given["wide"] = np.arange(ROWS) * 1e-8
-    far = int(getattr(split_rows(ROWS, SPLIT), part)[3])
+    far = next(row for row in range(ROWS) if row in far_away(given, row, part))
     given["wide"][far] = 3e38
     if part == "train":  # it takes part in the spread, so that it is not far
         assert profile_anyhow(pa.table(given)).normalisation.scale[2] > 1e30
         return
     with pytest.raises(BadDataError, match=f"column 'wide' is too far from the train split in row {far}:"):
         profile_anyhow(pa.table(given))
+
+
+def far_away(given: dict[str, Any], row: int, part: str) -> np.ndarray:
+    """The rows of a part, were a row far away."""
+    wide = given["wide"].copy()
+    wide[row] = 3e38
+    rows: np.ndarray = getattr(split_rows(given | {"wide": wide}, SPLIT), part)
+    return rows
 
 
 def test_a_bad_value_is_named_by_row_and_shard(profile_anyhow: Callable[..., Profile]) -> None:
