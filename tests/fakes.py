@@ -162,6 +162,10 @@ class FakeTable:
     def of_kind(self, kind: str) -> list[Item]:
         return [item for item in self.items.values() if item.get("kind") == kind]
 
+    def runs_between(self, since: str, until: str) -> Iterator[Item]:
+        runs = sorted(self.of_kind("run"), key=lambda run: run["created_at"])
+        return (deepcopy(run) for run in runs if since <= run["created_at"] <= until)
+
     def _put_if(self, holds: bool, item: Item) -> bool:
         if holds:
             self.items[item["pk"], item["sk"]] = deepcopy(item)

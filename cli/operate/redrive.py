@@ -17,7 +17,7 @@ from cli.errors import CommandError
 from cli.observe import executions
 from cli.observe.artifacts import Artifacts
 from cli.observe.records import Records, RunItems
-from turbine.domain.outcome import SUPERSEDED
+from turbine.domain.outcome import NOT_STARTED, SUPERSEDED
 
 ENDS_IN_FAIL_STATE = frozenset({"ClaimKeepsChanging", "ChampionKeepsChanging"})
 """A redrive goes on at the state that failed, and these are states that do nothing but fail."""
@@ -40,7 +40,13 @@ def redrive(cloud: Cloud, items: RunItems) -> GoneOn:
     if described is not None and described["status"] in ("RUNNING", "SUCCEEDED"):
         raise _refused(f"its execution is {described['status']} again: somebody was faster", items)
     if described is None:
-        return _attempt(cloud, items, None, "Step Functions has forgotten the execution, as it does after 90 days")
+        was_started = items.outcome.get("error") != NOT_STARTED
+        why = (
+            "Step Functions has forgotten the execution, as it does after 90 days"
+            if was_started
+            else "it never started"
+        )
+        return _attempt(cloud, items, None, why)
     if described.get("error") in ENDS_IN_FAIL_STATE:
         return _attempt(cloud, items, described, f"it ended as {described['error']}, and would again")
     if described.get("redriveStatus") != "REDRIVABLE":

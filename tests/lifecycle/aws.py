@@ -26,6 +26,7 @@ from tests.lifecycle.jobs import Fate, TrainingJobs
 from tests.unit.turbine.arrange import ARTIFACTS, World
 from turbine.domain.champion import requested
 from turbine.domain.errors import TurbineError
+from turbine.domain.outcome import NOT_STARTED
 from turbine.domain.registry import Approval, ApprovedPackage, Package, PackageRequest
 from turbine.domain.run import RunReference
 from turbine.ports import Execution as Described
@@ -38,6 +39,7 @@ from turbine.usecases.reconcile_registry import ReconcileRegistry
 from turbine.usecases.record_outcome import RecordOutcome
 from turbine.usecases.register_model import RegisterModel, RegistrationRequest
 from turbine.usecases.status_change import StatusChange
+from turbine.usecases.sweep_runs import SETTLED, SweepRuns
 
 _MACHINES = {"TrainingMachine": "training", "RunMachine": "run", "PromotionMachine": "promotion"}
 _STEP = timedelta(milliseconds=100)
@@ -179,6 +181,27 @@ class Cloud:
         execution.redrive_count += 1
         self._describe(execution)
         self._spawn(execution.name, self._life(execution), execution)
+
+    def not_started(self) -> list[str]:
+        """The runs that are known never to have started."""
+        items = self.world.table.items.items()
+        return [item["run_id"] for (_, sk), item in items if sk == "OUTCOME" and item["error"] == NOT_STARTED]
+
+    def start_attempt(self, run_id: str, attempt: int) -> None:
+        """`turbine redrive`, where Step Functions cannot."""
+        record = self.world.table.items[f"RUN#{run_id}", "RECORD"]
+        given = {
+            **{name: record[name] for name in ("run_id", "team", "spec_uri")},
+            "nodes": 1,
+            "job_definition": f"turbine-{record['team']}-training",
+            "attempt": attempt,
+        }
+        self.start("RunMachine", f"{run_id}-a{attempt}-{len(self.executions)}", given)
+
+    def sweep(self) -> None:
+        """The hourly look at runs without an outcome, after which none is too young for it."""
+        self.world.clock.move(SETTLED)
+        self.pending.append(Delivery("SweepRuns", {}))
 
     def approve(self, arn: str) -> None:
         """A person presses Approve in the console."""
@@ -374,6 +397,8 @@ class Cloud:
         judge = JudgeTraining(ARTIFACTS, SPOT_QUEUE, store, table, jobs, logs)
         reconcile = ReconcileRegistry("turbine", table, registry, watched(Promotions(self)))
         record = RecordOutcome(table, watched(self.known), logs, bus, watched(FakeNotifier()))
+        machine = execution_arn("RunMachine", "").removesuffix(":").replace(":execution:", ":stateMachine:")
+        sweep = SweepRuns(machine, table, table, watched(self.known), record, clock)
         return {
             "PrepareTraining": lambda given: prepare(given["event"], given["execution_arn"]),
             "PublishArtifacts": lambda given: publish(RunReference.model_validate(given)),
@@ -383,6 +408,7 @@ class Cloud:
             "JudgeTraining": lambda given: judge(TrainingReport.model_validate(given)),
             "ReconcileRegistry": reconcile,
             "RecordOutcome": lambda given: record(StatusChange.model_validate(given)),
+            "SweepRuns": lambda _: sweep(),
         }
 
     def _now(self) -> str:

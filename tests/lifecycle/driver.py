@@ -21,7 +21,7 @@ class Odds:
     """How often what happens: at each step but for the first two, which are for each event and for each job.
 
     `attempt`: somebody starts a run's next attempt; `approve`: somebody approves a model by hand; `forget`: Step
-    Functions forgets an execution that ended.
+    Functions forgets an execution that ended; `sweep`: an hour passes, and runs without an outcome are looked at.
     """
 
     duplicate: float = 0.3
@@ -31,9 +31,10 @@ class Odds:
     attempt: float = 0.005
     forget: float = 0.005
     approve: float = 0.002
+    sweep: float = 0.01
 
 
-QUIET = Odds(duplicate=0, bad_job=0, fault=0, stop=0, attempt=0, forget=0, approve=0)
+QUIET = Odds(duplicate=0, bad_job=0, fault=0, stop=0, attempt=0, forget=0, approve=0, sweep=0)
 
 
 class Driver:
@@ -56,12 +57,16 @@ class Driver:
         self._go_on()
         self.odds = QUIET
         for _ in range(5):
+            self.cloud.sweep()
             self._go_on()
             ended = [one for one in self.cloud.executions.values() if _is_unfinished(self.cloud, one.arn)]
-            if not ended:
+            not_started = self.cloud.not_started()
+            if not ended and not not_started:
                 return
             for execution in ended:
                 self.cloud.redrive(execution)
+            for run_id in not_started:
+                self.cloud.start_attempt(run_id, 2)
         raise AssertionError(f"still unfinished: {[(one.name, one.state, one.error, one.cause) for one in ended]}")
 
     def _go_on(self) -> None:
@@ -93,14 +98,15 @@ class Driver:
             self._attempt(self.random.choice(runs))
         if ended and self._happens(self.odds.forget):
             self.cloud.forget(self.random.choice(ended))
+        if self._happens(self.odds.sweep):
+            self.cloud.sweep()
         packages = [package.arn for package, _, _ in self.cloud.registry.packages]
         if packages and self._happens(self.odds.approve):
             self.cloud.approve(self.random.choice(packages))
 
     def _attempt(self, run: Execution) -> None:
         attempt = 1 + max(one.input["attempt"] for one in self.cloud.executions.values() if _is_same_run(one, run))
-        given = run.input | {"attempt": attempt}
-        self.cloud.start("RunMachine", f"{run.input['run_id']}-a{attempt}-{len(self.cloud.executions)}", given)
+        self.cloud.start_attempt(run.input["run_id"], attempt)
 
     def _happens(self, chance: float) -> bool:
         return self.random.random() < chance

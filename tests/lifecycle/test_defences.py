@@ -18,8 +18,8 @@ from tests.lifecycle.test_promotion_races import RACE, race
 from turbine.usecases.compare_models import CompareModels
 from turbine.usecases.prepare_training import PrepareTraining
 
-SEEDS = 600
-FAULTY = Odds(fault=0.5)
+SEEDS = 2_000
+FAULTY = Odds(fault=0.5, attempt=0.02)
 States = dict[str, Any]
 
 
@@ -28,7 +28,8 @@ def order(seed: int) -> None:
 
 
 def raced(seed: int) -> None:
-    check_rest(race(seed, odds=replace(RACE, fault=0.3)).cloud)
+    """A crowd: a promotion that is overtaken between its swap and its approval is rare."""
+    check_rest(race(seed, odds=replace(RACE, fault=0.3), runs=12).cloud)
 
 
 def first_wrong(check: Callable[[int], None]) -> str | None:
@@ -81,7 +82,7 @@ def test_a_machine_without_it(
 def test_the_machines_alone_leave_the_approvals_right(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the above: without the reconciler and with all defences there is nothing wrong."""
     monkeypatch.setattr(aws.Cloud, "_registry_changed", lambda *_: None)
-    for seed in range(60):
+    for seed in range(30):
         raced(seed)
 
 

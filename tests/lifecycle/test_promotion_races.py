@@ -13,7 +13,7 @@ from tests.lifecycle.history import MIN_DELTA, check_rest
 from tests.lifecycle.jobs import score
 from turbine.ports import Item
 
-RACE = Odds(duplicate=0, bad_job=0, fault=0.15, stop=0.001, attempt=0, forget=0, approve=0)
+RACE = Odds(duplicate=0, bad_job=0, fault=0.15, stop=0.001, attempt=0, forget=0, approve=0, sweep=0)
 
 
 class UnguardedTable(FakeTable):
@@ -25,13 +25,13 @@ class UnguardedTable(FakeTable):
         return True
 
 
-def race(seed: int, table: FakeTable | None = None, odds: Odds = RACE) -> Driver:
-    """Two to five runs of a team, all at once, to their end; in every third race on different data."""
+def race(seed: int, table: FakeTable | None = None, odds: Odds = RACE, runs: int | None = None) -> Driver:
+    """Two to five runs of a team, or `runs`, all at once, to their end; in every third race on different data."""
     driver = Driver(seed, odds)
     if table is not None:
         driver.cloud.use(table)
     driver.cloud.world.add_team("vision")
-    for number in range(driver.random.randint(2, 5)):
+    for number in range(runs or driver.random.randint(2, 5)):
         dropped = driver.manifest("vision", number, newer=0.0 if seed % 3 else 0.5)
         driver.cloud.drop(f"manifests/vision/{seed}-{number}.json", dropped, "01")
     driver.run()

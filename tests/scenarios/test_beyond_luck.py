@@ -34,4 +34,5 @@ def test_the_former_champion_is_no_better_than_the_one_that_beat_it(demo: KeptDe
     assert (seen["rows"], seen["confidence"]) == (metrics["rows"]["test"], 0.95)
     assert seen["lower"] <= decision["delta"] <= seen["upper"]
     assert decision["delta"] < 0 and seen["share_better"] < 0.5
-    assert decision["decision"] == ("reject" if seen["upper"] < 0 else "hold")
+    is_worse = seen["upper"] < 0 and seen["share_exchanged"] <= 0.05
+    assert decision["decision"] == ("reject" if is_worse else "hold")

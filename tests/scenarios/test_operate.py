@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import uuid
 from typing import Any
@@ -135,3 +136,27 @@ def test_an_undelivered_event_is_delivered_again_and_meets_the_run_that_is_there
     assert (len(cloud.of_kind("run")), cloud.outcome(run["run_id"])) == (runs, outcome)
     assert sent["MessageId"] not in {one["message_id"] for one in typed(cloud, "dlq", "list")[1]["messages"]}
     assert typed(cloud, "dlq", "redrive")[0] == exit_codes.REFUSED
+
+
+def test_a_run_that_step_functions_never_started_is_found_and_goes_on(cloud: LiveCloud, botany: str) -> None:
+    run_id = f"botany-unstarted-{uuid.uuid4().hex[:12]}"
+    machine_input = clone_finished_run(cloud, "botany", botany, run_id, publish_metrics=True)
+    stepfunctions, machine = cloud.client("stepfunctions"), cloud.outputs["TrainingMachineArn"]
+    fan_outs = stepfunctions.list_executions(stateMachineArn=machine, statusFilter="SUCCEEDED")["executions"]
+    record = {"pk": f"RUN#{run_id}", "sk": "RECORD", "kind": "run", "run_id": run_id, "team": "botany"}
+    record |= {"spec_uri": machine_input["spec_uri"], "training_execution_arn": fan_outs[0]["executionArn"]}
+    record |= {"created_at": (dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)).isoformat().replace("+00:00", "Z")}
+    item = {name: {"S": value} for name, value in record.items()}
+    cloud.client("dynamodb").put_item(TableName=cloud.outputs["TableName"], Item=item)
+
+    scheduled = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    swept, is_error = cloud.invoke("RecordOutcomeFunction", scheduled)
+    assert (swept, is_error) == ({"swept": [run_id]}, False)
+    outcome = cloud.outcome(run_id)
+    assert (outcome["status"], outcome["error"]) == ("FAILED", "RunNotStarted")
+    assert outcome["next_step"].endswith(f"turbine redrive {run_id}")
+
+    code, gone_on = typed(cloud, "redrive", run_id)
+    assert (code, gone_on["how"], "it never started" in gone_on["why"]) == (exit_codes.OK, "attempt", True)
+    assert cloud.ended(gone_on["execution_arn"])["status"] == "SUCCEEDED"
+    wait_for(lambda: cloud.outcome(run_id)["status"] == "SUCCEEDED" or None, "its outcome")

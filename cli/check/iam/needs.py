@@ -85,7 +85,8 @@ def _of_function(found: Needs, stack: Stack, code: Code, name: str) -> None:
 def _adapters(code: Code, folder: str, calls: set[PortCall]) -> list[Adapter]:
     """What wiring gives, and DVC, which the handler brings."""
     brought = [Adapter("versioning", "turbine.aws.dvc_remote", "DvcRemote", ())]
-    return code.adapters(folder) + [one for one in brought if any(call.port == one.port for call in calls)]
+    wired = [one for use_case in code.use_cases(f"functions.{folder}.app") for one in code.adapters(use_case)]
+    return wired + [one for one in brought if any(call.port == one.port for call in calls)]
 
 
 def _actions(code: Code, adapter: Adapter, calls: set[PortCall]) -> set[str]:
@@ -137,6 +138,8 @@ def _placed(action: str, adapter: Adapter, variables: Mapping[str, Any], owner: 
         yield Need(action, _one(given, "machine_arn"), why)
     elif service == "states":
         yield from (Need(action, arn, why) for arn in places.EXECUTIONS.get(owner, ()))
+    elif action == "dynamodb:Query":
+        yield from (Need(action, f"{arn}/{places.INDEX}", why) for arn in _ARNS[service](given))
     elif action in places.NAMED_BY_DATA:
         yield from (Need(action, arn, why) for arn in places.NAMED_BY_DATA[action])
     else:

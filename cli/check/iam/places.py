@@ -124,7 +124,10 @@ _OF_SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 
 EXECUTIONS = {
     "ReconcileRegistryFunction": (f"{_OF_STATES}:execution:{STACK}-promotion:*",),
-    "RecordOutcomeFunction": (f"{_OF_STATES}:execution:{STACK}-run:*",),
+    "RecordOutcomeFunction": (
+        f"{_OF_STATES}:execution:{STACK}-run:*",
+        f"{_OF_STATES}:execution:{STACK}-training:*",
+    ),
     "PrepareInferenceFunction": (f"{_OF_STATES}:execution:{STACK}-inference:*",),
     "CloseInferenceFunction": (f"{_OF_STATES}:execution:{STACK}-inference:*",),
     "RunMachine": (f"{_OF_STATES}:execution:{STACK}-run:*",),
@@ -156,3 +159,6 @@ NAMED_BY_DATA: dict[str, tuple[str, ...]] = {
 
 JOB_DEFINITIONS = f"arn:aws:batch:{REGION}:{ACCOUNT}:job-definition/{STACK}-*"
 """Every team has its own; their names are in the machine's input."""
+
+INDEX = "index/by_kind"
+"""What functions query: they get items of the table itself by their keys."""

@@ -77,6 +77,17 @@ class Code:
         ports = set(self.ports())
         return {call for node in self.reached([(module, function)]) for call in _port_calls(node, ports)}
 
+    def use_cases(self, handler: str) -> list[str]:
+        """What a handler's module asks wiring for."""
+        module = self.module(handler)
+        return sorted(
+            {
+                node.attr
+                for node in ast.walk(module.tree if module else ast.Module([], []))
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "wiring"
+            }
+        )
+
     def adapters(self, use_case: str) -> list[Adapter]:
         """What `wiring.<use_case>` joins, and what the handler hands to it besides."""
         wiring = self.module(WIRING)

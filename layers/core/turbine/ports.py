@@ -91,6 +91,14 @@ class Table(Protocol):
         ...
 
 
+class RunLister(Protocol):
+    """The runs' records in the table."""
+
+    def runs_between(self, since: str, until: str) -> Iterator[Item]:
+        """The records of the runs that were prepared then, oldest first. Units: ISO 8601 in UTC."""
+        ...
+
+
 class MetricQuery(NamedTuple):
     """One metric at one moment. Units: `period_s` in seconds."""
 

@@ -72,6 +72,7 @@ class RecordOutcomeSettings(NamedTuple):
     job_queue_arn: str
     spot_queue_arn: str
     job_log_group: str
+    run_machine_arn: str
 
 
 class JudgeTrainingSettings(NamedTuple):

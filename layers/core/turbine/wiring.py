@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from turbine.usecases.reconcile_registry import ReconcileRegistry
     from turbine.usecases.record_outcome import RecordOutcome
     from turbine.usecases.register_model import RegisterModel
+    from turbine.usecases.sweep_runs import SweepRuns
 
 
 def now() -> datetime:
@@ -219,4 +220,21 @@ def record_outcome() -> RecordOutcome:
         logs=BatchJobLogs([given.job_queue_arn, given.spot_queue_arn], given.job_log_group),
         bus=EventBridgeBus(given.event_bus_name),
         notifier=OutcomeTopic(given.outcome_topic_arn),
+    )
+
+
+@cache
+def sweep_runs() -> SweepRuns:
+    from turbine.aws.dynamodb import DynamoTable
+    from turbine.aws.stepfunctions import StateMachineExecutions
+    from turbine.usecases.sweep_runs import SweepRuns
+
+    given = settings.load(settings.RecordOutcomeSettings)
+    return SweepRuns(
+        run_machine_arn=given.run_machine_arn,
+        table=DynamoTable(given.table_name),
+        runs=DynamoTable(given.table_name),
+        executions=StateMachineExecutions(),
+        record=record_outcome(),
+        clock=now,
     )

@@ -34,6 +34,7 @@ ENVIRONMENT = {
     "JOB_QUEUE_ARN": "queue",
     "SPOT_QUEUE_ARN": "spot",
     "JOB_LOG_GROUP": "/turbine/jobs",
+    "RUN_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:turbine-run",
     "INFERENCE_IMAGE_URI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/turbine-inference:0.1.0",
     "TRAINING_IMAGE_URI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/turbine-training:0.1.0",
     "MODEL_ROLE_ARN": "arn:aws:iam::123456789012:role/model",
@@ -64,15 +65,25 @@ def make_resources() -> None:
     for table in ("training", "prediction"):
         boto3.client("dynamodb").create_table(
             TableName=table,
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "kind", "created_at")
+            ],
+            KeySchema=_keys("pk", "sk"),
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "by_kind",
+                    "KeySchema": _keys("kind", "created_at"),
+                    "Projection": {"ProjectionType": "ALL"},
+                }
             ],
             BillingMode="PAY_PER_REQUEST",
         )
     boto3.client("sagemaker").create_model_package_group(ModelPackageGroupName="turbine-vision")
     boto3.client("sns").create_topic(Name="outcomes")
+
+
+def _keys(partition: str, sort: str) -> Any:
+    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
 
 
 def load(name: str) -> Any:

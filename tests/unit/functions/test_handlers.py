@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,7 @@ from moto import mock_aws
 from tests.fakes import FakeStore, FakeVersioning
 from tests.unit.functions import account as arranged
 from tests.unit.functions.account import ARTIFACTS, ENVIRONMENT, FUNCTIONS, ROOT, invoke, load, sample
-from turbine import settings
+from turbine import settings, wiring
 from turbine.domain.errors import SettingsError
 from turbine.ports import TrackedFile
 
@@ -94,6 +95,18 @@ def test_an_outcome_is_recorded(account: None) -> None:
     key = {"pk": {"S": f"RUN#{RUN}"}, "sk": {"S": "OUTCOME"}}
     item = boto3.client("dynamodb").get_item(TableName="training", Key=key)["Item"]
     assert item["status"] == {"S": "SUCCEEDED"} and item["announced"] == {"BOOL": True}
+
+
+def test_a_run_without_an_outcome_is_found_by_the_schedule(account: None) -> None:
+    fan_out = "arn:aws:states:us-east-1:123456789012:execution:turbine-training:long-ago"
+    for run_id, prepared_at in ((RUN, wiring.now() - timedelta(hours=2)), (f"{RUN}x", wiring.now())):
+        record = {"pk": f"RUN#{run_id}", "sk": "RECORD", "kind": "run", "run_id": run_id, "team": "vision"}
+        record |= {"created_at": prepared_at.isoformat(), "training_execution_arn": fan_out}
+        item: Any = {name: {"S": value} for name, value in record.items()}
+        boto3.client("dynamodb").put_item(TableName="training", Item=item)
+    scheduled = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    assert invoke("record_outcome", scheduled) == {"swept": [RUN]}
+    assert invoke("record_outcome", scheduled) == {"swept": []}
 
 
 def test_training_that_has_a_result_is_judged_to_be_finished(account: None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 class DynamoTable:
-    """Fulfils `ports.Table`."""
+    """Fulfils `ports.Table` and `ports.RunLister`."""
 
     def __init__(self, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._name = name
@@ -44,7 +44,17 @@ class DynamoTable:
     def get(self, pk: str, sk: str) -> Item | None:
         found = self._dynamodb.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True)
         item = found.get("Item")
-        return None if item is None else {name: _plain(_deserialize(value)) for name, value in item.items()}
+        return None if item is None else _item(item)
+
+    def runs_between(self, since: str, until: str) -> Iterator[Item]:
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName="by_kind",
+            KeyConditionExpression="kind = :kind AND created_at BETWEEN :since AND :until",
+            ExpressionAttributeValues={":kind": {"S": "run"}, ":since": {"S": since}, ":until": {"S": until}},
+        )
+        for page in pages:
+            yield from map(_item, page["Items"])
 
     def insert(self, item: Item) -> bool:
         return self._conditional_put(item, ConditionExpression=ABSENT)
@@ -118,6 +128,10 @@ class DynamoTable:
         except ClientError as error:
             return _lost(error, "ConditionalCheckFailedException")
         return True
+
+
+def _item(attributes: Mapping[str, Any]) -> Item:
+    return {name: _plain(_deserialize(value)) for name, value in attributes.items()}
 
 
 def _lost(error: ClientError, code: str) -> bool:

@@ -7,13 +7,17 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from turbine.domain import failure
+
 CAUSE_MAX = 4096
 LOG_LINES = 20
 LOG_LINE_MAX = 1000
 # A message holds at most 256 KB (SNS, EventBridge), an item 400 KB (DynamoDB).
 LOG_TAIL_MAX_BYTES = 16 * 1024
 TERMINAL = frozenset({"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"})
+LIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 SUPERSEDED = "SUPERSEDED"
+NOT_STARTED = "RunNotStarted"
 
 
 class FailedJob(NamedTuple):
@@ -33,25 +37,42 @@ def order(attempt: int, redrive: int, event_time: str) -> str:
 
 def superseded(run_id: str, team: str, execution_arn: str, ended_at: str) -> dict[str, Any]:
     """The outcome of a run that was prepared and never started; any other is newer."""
+    cause = "A newer version of the manifest was there before this one's run could start."
+    item = _without_execution(run_id, team, execution_arn, ended_at, order(0, 0, ended_at))
+    return item | {"status": SUPERSEDED, "cause": cause, "event_id": execution_arn, "announced": True}
+
+
+def not_started(run_id: str, team: str, execution_arn: str, found_at: str) -> dict[str, Any]:
+    """The outcome of a run that was accepted and has no execution; should it be started later, that one's is newer."""
+    kind: failure.FailureClass = "throttling"
+    item = _without_execution(run_id, team, execution_arn, found_at, order(1, 0, found_at))
+    return item | {
+        "status": "FAILED",
+        "error": NOT_STARTED,
+        "cause": "Step Functions did not start its execution, although it was asked for half an hour.",
+        "failure_class": kind,
+        "next_step": failure.next_step(kind, run_id),
+        "event_id": f"sweep of {execution_arn}",
+        "announced": False,
+    }
+
+
+def _without_execution(run_id: str, team: str, execution_arn: str, ended_at: str, placed: str) -> dict[str, Any]:
     return {
         "pk": f"RUN#{run_id}",
         "sk": "OUTCOME",
         "run_id": run_id,
         "team": team,
-        "status": SUPERSEDED,
         "attempt": 0,
-        "order": order(0, 0, ended_at),
+        "order": placed,
         "ended_at": ended_at,
         "event_time": ended_at,
-        "event_id": execution_arn,
         "error": None,
-        "cause": "A newer version of the manifest was there before this one's run could start.",
         "failure_class": None,
         "next_step": None,
         "log_tail": [],
         "decision": None,
         "execution_arn": execution_arn,
-        "announced": True,
     }
 
 

@@ -44,10 +44,14 @@ class RecordOutcome:
             if stored is None or stored["event_id"] != change.id:
                 return {"recorded": False}
             item = stored
+        self.announce(item)
+        return {"recorded": True}
+
+    def announce(self, item: Item) -> None:
+        """Tell of an outcome, unless that is done."""
         if not item["announced"]:
             self._tell(item)
             self.table.update(item["pk"], "OUTCOME", {"announced": True}, {"order": item["order"]})
-        return {"recorded": True}
 
     def _may_report(self, run_id: str, detail: Detail) -> bool:
         """Whether an execution speaks for the run: a duplicate ends SUCCEEDED and did nothing.

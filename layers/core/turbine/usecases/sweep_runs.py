@@ -1,0 +1,80 @@
+"""Give every prepared run its end, also where nobody reported it.
+
+A report of Step Functions may be lost, after a day of tries, in the dead letters; and a run that Step Functions did not
+start, although it was asked for half an hour, has no execution that could report anything. So once an hour all runs of
+the last weeks without an outcome are looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from turbine.domain import outcome
+from turbine.domain.errors import ExecutionMissingError
+from turbine.ports import Clock, Executions, Item, RunLister, Table
+from turbine.usecases.record_outcome import RecordOutcome
+from turbine.usecases.status_change import Detail, StatusChange
+
+LOOK_BACK = timedelta(days=28)
+"""A run takes 12 days at most, and one that is stopped may be redriven for 14 more."""
+SETTLED = timedelta(hours=1)
+"""Who was prepared only now is being started, or its report is on its way."""
+
+
+@dataclass(frozen=True)
+class SweepRuns:
+    """The function `record_outcome`, once an hour. `run_machine_arn` is the machine's that executes runs."""
+
+    run_machine_arn: str
+    table: Table
+    runs: RunLister
+    executions: Executions
+    record: RecordOutcome
+    clock: Clock
+
+    def __call__(self) -> dict[str, list[str]]:
+        """The runs that got their outcome now. Raises what looking at a run raised, after all have been looked at."""
+        now, swept, failures = self.clock(), list[str](), list[Exception]()
+        for run in self.runs.runs_between(_text(now - LOOK_BACK), _text(now - SETTLED)):
+            try:
+                if self._sweep(run, now):
+                    swept.append(run["run_id"])
+            except Exception as error:  # noqa: BLE001 - one run must not keep the others from their end
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return {"swept": swept}
+
+    def _sweep(self, run: Item, now: datetime) -> bool:
+        """Record how a run ended, unless that is known or it has not; whether it was recorded now."""
+        stored = self.table.get(run["pk"], "OUTCOME")
+        if stored is not None:
+            self.record.announce(stored)  # whoever recorded it may have died before
+            return False
+        claim = self.table.get(run["pk"], "CLAIM")
+        arn = claim["owner"] if claim else f"{_executions_of(self.run_machine_arn)}:{run['run_id']}"
+        status = self._status(arn)
+        if status in outcome.TERMINAL:
+            detail = Detail(executionArn=arn, name=arn.rpartition(":")[2], status=str(status))
+            return self.record(StatusChange(id=f"sweep of {arn}", time=_text(now), detail=detail))["recorded"]
+        if status is None and claim is None and self._status(run["training_execution_arn"]) not in outcome.LIVE:
+            item = outcome.not_started(run["run_id"], run["team"], arn, _text(now))
+            if self.table.insert(item):
+                self.record.announce(item)
+                return True
+        return False
+
+    def _status(self, execution_arn: str) -> str | None:
+        try:
+            return self.executions.describe(execution_arn).status
+        except ExecutionMissingError:
+            return None
+
+
+def _executions_of(machine_arn: str) -> str:
+    return machine_arn.replace(":stateMachine:", ":execution:")
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
