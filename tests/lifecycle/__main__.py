@@ -39,6 +39,8 @@ def _wrong(check: Callable[[], Any]) -> str | None:
         check()
     except AssertionError as error:
         return str(error) or "an assertion without words"
+    except Exception as error:  # noqa: BLE001 - it names its seed, and the others are checked all the same
+        return repr(error)
     return None
 
 

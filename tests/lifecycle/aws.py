@@ -114,6 +114,7 @@ class Cloud:
     strands: list[Strand] = field(default_factory=list)
     pending: list[Delivery] = field(default_factory=list)
     delivered: list[Delivery] = field(default_factory=list)
+    attempts: int = 0
 
     def __post_init__(self) -> None:
         self.world.registry = self.registry = Registry(self.world.clock, self._registry_changed)
@@ -142,7 +143,7 @@ class Cloud:
         delivery = self.pending[number] if again else self.pending.pop(number)
         self.delivered.append(delivery)
         if delivery.target in _MACHINES:
-            self.start(delivery.target, f"event-{len(self.executions)}", delivery.event)
+            self.start(delivery.target, f"event-{len(self.delivered)}", delivery.event)
         else:
             self._spawn(delivery.target, self._heard(delivery), None)
 
@@ -170,9 +171,18 @@ class Cloud:
         for job_id, name in self.training.jobs.names.items():
             if name.removesuffix("-champion") == execution.input.get("run_id") and self.training.is_live(job_id):
                 self.training.jobs.terminate(job_id, "Terminated by Step Functions")
-        for child in list(self.executions.values()):
-            if child.status == LIVE and child.name.startswith(f"{execution.name}-v"):
-                self.stop(child, ends_jobs=True)
+        if execution.machine == "RunMachine":
+            for child in self.promotions_of(execution):
+                if child.status == LIVE:
+                    self.stop(child, ends_jobs=True)
+
+    def promotions_of(self, run: Execution) -> list[Execution]:
+        """The promotions that an execution of a run has started."""
+        return [
+            one
+            for one in self.executions.values()
+            if one.name.startswith(f"{run.input['run_id']}-v") and f"-a{run.input['attempt']}c" in one.name
+        ]
 
     def redrive(self, execution: Execution) -> None:
         """RedriveExecution: on from the state where it ended."""
@@ -196,7 +206,8 @@ class Cloud:
             "job_definition": f"turbine-{record['team']}-training",
             "attempt": attempt,
         }
-        self.start("RunMachine", f"{run_id}-a{attempt}-{len(self.executions)}", given)
+        self.attempts += 1
+        self.start("RunMachine", f"{run_id}-a{attempt}-{self.attempts}", given)
 
     def sweep(self) -> None:
         """The hourly look at runs without an outcome, after which none is too young for it."""

@@ -136,8 +136,7 @@ def _may_be_forgotten(cloud: Cloud, run: Execution) -> bool:
     Stopped before it claimed its run it leaves no claim, and an event that comes later runs it; stopped within its
     promotion it leaves a champion without approval until it is redriven.
     """
-    halves = [one for one in cloud.executions.values() if one.name.startswith(f"{run.name}-v")]
-    is_whole = all(one.status == "SUCCEEDED" for one in halves)
+    is_whole = all(one.status == "SUCCEEDED" for one in cloud.promotions_of(run))
     return run.status != LIVE and _claim(cloud, run) is not None and is_whole
 
 
