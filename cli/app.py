@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import exit_codes, json_output
 from cli.cloud import NO_STACK_HINT
-from cli.commands import check, demo, dlq, drop, local, models, operate, promote, runs, show, smoke, teams
+from cli.commands import check, demo, dlq, drop, local, models, operate, promote, pull, runs, show, smoke, teams
 from cli.errors import CommandError
 from cli.terminal import Terminal
 
@@ -29,6 +29,7 @@ app.command("drop")(drop.drop)
 app.command("runs")(runs.runs)
 app.command("show")(show.show)
 app.command("models")(models.models)
+app.command("pull")(pull.pull)
 app.add_typer(dlq.app, name="dlq")
 app.command("redrive")(operate.redrive)
 app.command("stop")(operate.stop)

@@ -8,7 +8,6 @@ metrics.json then says so in `obstacle`, and the comparison holds the challenger
 two such jobs the second finds the first one's marker, or writes the same numbers before it.
 """
 
-import platform
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,11 +16,11 @@ from typing import Any
 
 import boto3
 import numpy as np
-import torch
 
 from training.archive import CONFIG_FILE, WEIGHTS_FILE
 from training.cloudwatch import require_finite
 from training.data import Profile, ShardReader, profile_dataset
+from training.environment import environment
 from training.errors import BadConfigurationError, LeaseHeldError
 from training.evaluation import EvaluationWriter
 from training.job import settle_arithmetic
@@ -61,12 +60,7 @@ def evaluate_champion(spec: EvaluationSpec, storage: Storage) -> None:
             "dataset_version": spec.dataset.version,
             "split_id": spec.split.id,
             "rows": {"test": profile.row_counts["test"]},
-            "environment": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "device": world.device.type,
-                "world_size": 1,
-            },
+            "environment": environment(world.device.type, 1),
         }
         try:
             test = _measure(spec, model, profile, results)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import platform
 import tempfile
 import time
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from training.data import (
 )
 from training.data.blocks import Block
 from training.early_stopping import Patience
+from training.environment import environment
 from training.interruption import Interruption
 from training.log import log_event
 from training.measurement import export_and_measure
@@ -95,7 +95,7 @@ def run_job(spec: RunSpec, storage: Storage, interruption: Interruption, holder:
             "started_at": timestamp(started_at),
             "ended_at": timestamp(datetime.now(UTC)),
             "duration_s": round(time.monotonic() - started_s, 3),
-            "environment": _environment(world),
+            "environment": environment(world.device.type, world.size),
         }
         publish(Path(folder), metrics, spec, storage, holder.fencing, holder.owner)
     log_event("finished", run_id=spec.run_id, output_uri=spec.output_uri, duration_s=metrics["duration_s"])
@@ -212,12 +212,3 @@ def _log_epoch(epoch: dict[str, Any], epochs: int) -> None:
     validation = {f"validation_{name}": value for name, value in epoch["validation"].items()}
     others = {name: value for name, value in epoch.items() if name != "validation"}
     log_event("epoch", epochs=epochs, **others, **validation)
-
-
-def _environment(world: World) -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": world.device.type,
-        "world_size": world.size,
-    }

@@ -36,6 +36,11 @@ class Artifacts:
         document = json.loads(body.read())
         return document if isinstance(document, dict) else None
 
+    def read(self, team: str, run_id: str, name: str) -> bytes:
+        """A file of a run that is there."""
+        body: bytes = self._s3.get_object(Bucket=self._bucket, Key=self.run_prefix(team, run_id) + name)["Body"].read()
+        return body
+
     def first_lines(self, folder_uri: str, suffix: str, count: int) -> list[str]:
         """The first lines of the first object with this suffix below a folder."""
         bucket, _, prefix = folder_uri.removeprefix("s3://").partition("/")

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from inference.payload import JSON_LINES, parse_rows, render
-from tests.scenarios.conftest import KeptDemo
+from tests.scenarios.conftest import KeptDemo, turbine
 from tests.scenarios.live_cloud import LiveCloud
 from tests.unit.training.splits import fraction
 from training.predictor import Predictor
@@ -120,6 +120,26 @@ def test_a_fresh_dvc_pull_restores_the_model(demo: KeptDemo, tmp_path: Path) -> 
     pulled = (tmp_path / "model.tar.gz").read_bytes()
     assert hashlib.md5(pulled, usedforsecurity=False).hexdigest() == run["dvc"]["md5"]
     assert pulled == demo.cloud.read(demo.cloud.run_uri("vision", run["run_id"], "model.tar.gz"))
+
+
+def test_the_command_pulls_a_champion_and_any_version(demo: KeptDemo, tmp_path: Path) -> None:
+    first, second = demo.runs(team="vision")
+    for model, run in (("vision", second), ("vision@champion", second), ("vision@1", first)):
+        folder = tmp_path / model
+        done = turbine("pull", model, str(folder), "--json", environment=demo.cloud.environment)
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert (told["run_id"], told["md5"]) == (run["run_id"], run["dvc"]["md5"])
+        with tarfile.open(folder / "model.tar.gz") as tar:
+            assert "model.safetensors" in tar.getnames()
+        assert json.loads((folder / "provenance.json").read_text())["run_id"] == run["run_id"]
+    again = turbine("pull", "vision", str(tmp_path / "vision"), environment=demo.cloud.environment)
+    assert "was there already" in again.stdout
+    refused = {"vision@0": "names no model", "vision@99": "has no model version 99", "nobody": "unknown team 'nobody'"}
+    for model, words in refused.items():
+        done = turbine("pull", model, str(tmp_path / "no"), environment=demo.cloud.environment)
+        assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize("team", sorted(TEAMS))

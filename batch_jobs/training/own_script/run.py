@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import torch
 
 from training import errors
 from training.data import Profile, ShardReader, profile_dataset
+from training.environment import environment
 from training.errors import BadConfigurationError, BadDataError, TrainingJobError
 from training.job import SCRATCH_VARIABLE
 from training.launch.gang import Gang
@@ -142,10 +142,5 @@ def _facts(spec: RunSpec, config: OwnScriptConfig, profile: Profile, place: Plac
         "dataset_version": spec.dataset.version,
         "split_id": spec.split.id,
         "rows": dict(profile.row_counts),
-        "environment": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "device": "cuda" if torch.cuda.is_available() else "cpu",
-            "world_size": place.world_size,
-        },
+        "environment": environment("cuda" if torch.cuda.is_available() else "cpu", place.world_size),
     }
