@@ -1,6 +1,7 @@
 """What a job ran in, for the provenance of its model: interpreter, packages, image, device."""
 
 import hashlib
+import http.client
 import json
 import os
 import platform
@@ -40,9 +41,12 @@ def _image() -> dict[str, str] | None:
     endpoint = os.environ.get(METADATA_VARIABLE, "")
     if not endpoint.startswith("http://"):
         return None
+    # Link-local: a proxy could only answer for its own container.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(endpoint, timeout=ANSWER_WITHIN_S) as answer:  # noqa: S310 - http, and ECS's own
+        with opener.open(endpoint, timeout=ANSWER_WITHIN_S) as answer:
             told = json.load(answer)
         return {"name": str(told["Image"]), "id": str(told["ImageID"])}
-    except (OSError, ValueError, KeyError, TypeError):  # no reason to lose a trained model
+    # No reason to lose a trained model.
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return None

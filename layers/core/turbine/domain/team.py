@@ -27,14 +27,11 @@ TEAMS_MAX = 280
 
 
 class Budget(Part):
-    """What a run may spend, and what an hour of an instance costs the team where that is not the list price.
-
-    `max_cost_usd_per_week` is accepted and kept, but not enforced yet.
-    """
+    """What a run and all runs of a week may spend, and an hour's price where it is not the list price."""
 
     max_cost_usd_per_run: Positive
     max_cost_usd_per_week: Annotated[
-        Positive | None, Field(description="Not enforced yet: only the cost of each run is checked.")
+        Positive | None, Field(description="Of all runs that were accepted in an ISO week (UTC), as estimated.")
     ] = None
     instance_usd_per_hour: Positive | None = None
 

@@ -27,6 +27,7 @@ from turbine.domain.run import RunSpec
 from turbine.domain.team import TeamFile
 from turbine.domain.uri import S3Uri
 from turbine.ports import Clock, EventBus, ObjectStore, Table
+from turbine.usecases.budgets import Budgets
 from turbine.usecases.catalog import TEAMS_PREFIX, Catalog
 from turbine.usecases.refusals import Refusals, Slot
 from turbine.usecases.run_files import RunFiles
@@ -215,7 +216,10 @@ class PrepareTraining:
             if given.inference.labels is not None:
                 catalog.check_input("inference.labels", given.inference.labels)
         nodes = 1 if given.compute.nodes == "auto" else given.compute.nodes
-        _check_budget(given, file, nodes)
+        cost_usd = _check_budget(given, file, nodes)
+        if file.budget.max_cost_usd_per_week is not None:
+            budgets = Budgets(self.table, self.clock)
+            budgets.reserve(given.team, run_id, cost_usd, file.budget.max_cost_usd_per_week)
         return run.spec_of(
             given,
             cause=cause,
@@ -273,7 +277,8 @@ def _check_metrics(given: Manifest, file: TeamFile) -> None:
         raise ManifestFaultyError([fault("recipe.name", problem, mend)])
 
 
-def _check_budget(given: Manifest, file: TeamFile, nodes: int) -> None:
+def _check_budget(given: Manifest, file: TeamFile, nodes: int) -> float:
+    """What the run is expected to cost, in USD. Raises: ManifestFaultyError."""
     price = file.budget.instance_usd_per_hour or capacity.PRICES_USD_PER_HOUR[capacity.INSTANCE_TYPE]
     expected = capacity.estimate(nodes, file.work_cpu_hours or capacity.WORK_CPU_HOURS, price)
     limits = {"budget.max_cost_usd_per_run": file.budget.max_cost_usd_per_run}
@@ -286,6 +291,7 @@ def _check_budget(given: Manifest, file: TeamFile, nodes: int) -> None:
             f"({expected.vm_hours:.2f} h of {capacity.INSTANCE_TYPE} at {price:g} USD an hour)"
         )
         raise ManifestFaultyError([fault(field, problem, f"raise {field}, or use fewer nodes")])
+    return expected.cost_usd
 
 
 def _indexed(faults: tuple[Fault, ...], entry: int | None) -> tuple[Fault, ...]:
