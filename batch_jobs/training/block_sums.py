@@ -38,9 +38,11 @@ class BlockSums:
             self._add_classes(blocks, labels, predictions)
 
     def write(self, path: Path) -> None:
-        """As JSON: `columns` by name, each a list of BLOCKS numbers."""
+        """As JSON: `columns` by name, each a list of BLOCKS numbers; `classes` where they are told apart."""
         columns = {name: [_short(number) for number in column.tolist()] for name, column in self._columns.items()}
-        path.write_text(json.dumps({"schema_version": 1, "columns": columns}, allow_nan=False) + "\n")
+        told_apart = self._task.classes is not None and self._task.output_width <= MOST_CLASSES_APART
+        document = {"schema_version": 1, "classes": self._task.classes if told_apart else None, "columns": columns}
+        path.write_text(json.dumps(document, allow_nan=False) + "\n")
 
     def _add_classes(self, blocks: np.ndarray, labels: np.ndarray, predictions: Predictions) -> None:
         assert predictions.probabilities is not None

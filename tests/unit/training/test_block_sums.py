@@ -59,3 +59,9 @@ def test_a_row_is_in_the_same_block_in_every_evaluation_and_blocks_are_alike() -
     assert (sizes.min(), sizes.max()) > (50, 50)
     assert sizes.max() < 160
     assert blocks_of(np.array([-1, 2**62])).min() >= 0
+
+
+def test_classes_are_named_where_they_are_told_apart(tmp_path: Path) -> None:
+    assert summed(tmp_path, *classified(3)).classes == ["c000", "c001", "c002"]
+    assert summed(tmp_path, *classified(MOST_CLASSES_APART + 1)).classes is None
+    assert summed(tmp_path, *regressed()).classes is None

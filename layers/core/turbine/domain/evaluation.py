@@ -19,10 +19,15 @@ Sums = Mapping[str, float]
 """Of some blocks, by the name of the column."""
 
 
+ClassLabel = bool | int | str
+"""As the data have it."""
+
+
 class EvaluationBlocks(Record):
-    """Columns of one length, `rows` among them."""
+    """Columns of one length, `rows` among them. `classes`: their names by number, where there are few."""
 
     schema_version: Literal[1] = 1
+    classes: list[ClassLabel] | None = None
     columns: dict[str, Annotated[list[FiniteFloat], Field(min_length=1)]]
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from turbine.domain.manifest import Part
-from turbine.domain.recipes import direction_of
+from turbine.domain.recipes import CLASSIFIER_METRICS, direction_of
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -18,6 +18,13 @@ class Guardrail(Part):
     metric: str
     direction: Literal["maximize", "minimize"]
     max_worsening: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class ClassGuardrail(Part):
+    """No class's recall may fall by more than `max_worsening`, but for those with fewer than `min_rows` test rows."""
+
+    max_worsening: Annotated[float, Field(ge=0, le=1)]
+    min_rows: Annotated[int, Field(ge=1)] = 20
 
 
 class Rule(Part):
@@ -34,11 +41,18 @@ class Rule(Part):
     min_rows: Annotated[int, Field(ge=2)] = 100
     non_inferiority_margin: Positive | None = None
     guardrails: Annotated[list[Guardrail], Field(max_length=8, default_factory=list)]
+    class_guardrail: ClassGuardrail | None = None
 
     @model_validator(mode="after")
     def _margin_is_used(self) -> Rule:
         if self.non_inferiority_margin is not None and self.name != "paired_bootstrap":
             raise ValueError("non_inferiority_margin is for the rule paired_bootstrap")
+        return self
+
+    @model_validator(mode="after")
+    def _there_are_classes(self) -> Rule:
+        if self.class_guardrail is not None and self.metric not in CLASSIFIER_METRICS:
+            raise ValueError(f"class_guardrail is for classifiers, and {self.metric} is none of their metrics")
         return self
 
     @model_validator(mode="after")

@@ -117,7 +117,9 @@ def _judge_first(rule: Rule, mine: Mapping[str, float], baseline: Mapping[str, f
     """A first model must beat the majority class or the mean; there is nothing to hold it for."""
     # Guardrails protect what a champion has reached; a first model has nothing to worsen. Of the baseline there are
     # no rows to draw: the difference itself decides.
-    ruling = min_delta.judge(rule.model_copy(update={"guardrails": []}), Sample(mine), Sample(baseline))
+    ruling = min_delta.judge(
+        rule.model_copy(update={"guardrails": [], "class_guardrail": None}), Sample(mine), Sample(baseline)
+    )
     decision: Decision = "promote" if ruling.decision == "promote" else "reject"
     verb = _VERBS[decision]
     reason = (

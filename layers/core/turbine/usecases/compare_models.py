@@ -154,7 +154,8 @@ class CompareModels:
 
     def _blocks(self, files: RunFiles, spec: RunSpec, opponent: Opponent | None) -> verdict.Blocks:
         """Only where the rule draws from them."""
-        if opponent is None or spec.rule.name != "paired_bootstrap":
+        is_asked_for = spec.rule.name == "paired_bootstrap" or spec.rule.class_guardrail is not None
+        if opponent is None or not is_asked_for:
             return None, None
         run_id = spec.run_id if opponent.folder else opponent.side.run_id
         mine = files.evaluation_blocks(spec.team, spec.run_id)

@@ -13,7 +13,7 @@ as well. Where two models are alike but for luck that share is exact however few
 blocks are made, else as many are drawn). It is no test of equal means: a model that is a little better nearly always
 and very much worse now and then is called better by a split without the latter.
 
-Guardrails are as in `min_delta`: on the values themselves.
+Guardrails are as in `min_delta`: on the values themselves, and first.
 
 Source: exchanges: R. A. Fisher, The Design of Experiments (1935), 21; B. Phipson, G. Smyth, Permutation P-values
 should never be zero (2010). Bounds: B. Efron, R. Tibshirani, An Introduction to the Bootstrap (1993), ch. 13
@@ -28,7 +28,8 @@ from collections.abc import Iterator, Mapping
 
 from turbine.domain.evaluation import EvaluationBlocks, fault, needed, value
 from turbine.domain.rule import Rule
-from turbine.domain.rules.min_delta import ROUNDING, broken_guardrail, improvement
+from turbine.domain.rules import guardrails
+from turbine.domain.rules.guardrails import ROUNDING, improvement
 from turbine.domain.rules.ruling import Evidence, Ruling, Sample
 
 RESAMPLES = 2_000
@@ -42,8 +43,8 @@ _SUMMED_TWICE = 1e-6
 def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
     """Judge a challenger against the champion. Raises: KeyError when a metric of the rule is missing on either side."""
     delta = improvement(rule.direction, challenger.metrics[rule.metric], opponent.metrics[rule.metric])
-    if broken := broken_guardrail(rule, challenger.metrics, opponent.metrics):
-        return Ruling("reject", delta, broken)
+    if ruling := guardrails.look(rule, delta, challenger, opponent):
+        return ruling
     mine, theirs = challenger.blocks, opponent.blocks
     if mine is None or theirs is None:
         whose = "challenger" if mine is None else "champion"
