@@ -113,6 +113,9 @@ def _print_numbers(terminal: Terminal, decision: Item) -> None:
         ],
     )
     terminal.print_lines([f"* decides: {rule_text(rule)}; difference {number(decision.get('delta'))}"])
+    source = str((decision.get("champion") or {}).get("source", ""))
+    if "/champions/" in source:
+        terminal.print_lines([f"  the champion was measured on this run's test rows: {source}"])
     if seen := decision.get("evidence"):
         terminal.print_lines([evidence_text(seen)])
 

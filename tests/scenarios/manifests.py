@@ -45,12 +45,20 @@ def run_id_of(cloud: LiveCloud, manifest_key: str, limit_s: float = 60) -> str:
 
 
 def clone_finished_run(
-    cloud: LiveCloud, team: str, run_id: str, clone_id: str, *, publish_metrics: bool, perfect: bool = False
+    cloud: LiveCloud,
+    team: str,
+    run_id: str,
+    clone_id: str,
+    *,
+    publish_metrics: bool,
+    perfect: bool = False,
+    faultless: bool = False,
 ) -> dict[str, Any]:
     """A new run whose training is done already (`_SUCCESS` is there), so that its machine goes straight on.
 
     Without `publish_metrics` CloudWatch never hears of its metrics, as when PutMetricData was dropped. A `perfect`
-    clone's accuracy is beyond any champion's, so that its machine reaches every state up to the promotion.
+    clone's accuracy is beyond any champion's, so that its machine reaches every state up to the promotion. A
+    `faultless` one's is 1, and its blocks tell of the same rows, each named rightly.
     Returns: the run machine's input for it.
     """
     bucket = cloud.outputs["ArtifactBucketName"]
@@ -67,6 +75,9 @@ def clone_finished_run(
         metrics["published_at"] = whole_minute()
     if perfect:
         metrics["test"]["accuracy"] = time.time()  # more than the perfect clone before, should that be champion
+    if faultless:
+        metrics["test"]["accuracy"] = 1.0
+        bodies["evaluation_blocks.json"] = json.dumps(_faultless(json.loads(bodies["evaluation_blocks.json"]))).encode()
     bodies["run.json"] = json.dumps(spec).encode()
     bodies["metrics.json"] = json.dumps(metrics).encode()
     versions = {name: cloud.put(f"{target}{name}", body, bucket) for name, body in bodies.items()}
@@ -90,6 +101,14 @@ def clone_finished_run(
         "job_definition": f"{cloud.stack}-{team}-training",
         "attempt": 1,
     }
+
+
+def _faultless(blocks: dict[str, Any]) -> dict[str, Any]:
+    columns = dict(blocks["columns"]) | {"hits": blocks["columns"]["rows"]}
+    for name in [name for name in columns if name.startswith("actual/")]:
+        number = name.removeprefix("actual/")
+        columns |= {f"predicted/{number}": columns[name], f"hits/{number}": columns[name]}
+    return blocks | {"columns": columns}
 
 
 def publish(cloud: LiveCloud, spec: dict[str, Any], published_at: str, test: dict[str, float]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
 
-from tests.scenarios.conftest import KeptDemo
+from tests.scenarios.conftest import KeptDemo, turbine
 from tests.scenarios.manifests import clone_finished_run
 
 pytestmark = pytest.mark.xdist_group("scenarios")
@@ -36,3 +37,30 @@ def test_the_former_champion_is_no_better_than_the_one_that_beat_it(demo: KeptDe
     assert decision["delta"] < 0 and seen["share_better"] < 0.5
     is_worse = seen["upper"] < 0 and seen["share_exchanged"] <= 0.05
     assert decision["decision"] == ("reject" if is_worse else "hold")
+
+
+def test_a_model_that_is_better_beyond_luck_becomes_champion(demo: KeptDemo) -> None:
+    """By the rule, with the guardrail on every class, through the machines; then the former champion comes back."""
+    cloud = demo.cloud
+    before = cloud.item("TEAM#vision", "CHAMPION")
+    assert before is not None
+    run_id = f"vision-faultless-{uuid.uuid4().hex[:12]}"
+    machine_input = clone_finished_run(cloud, "vision", before["run_id"], run_id, publish_metrics=True, faultless=True)
+    spec = cloud.read_json(machine_input["spec_uri"])
+    spec["rule"] |= {"name": "paired_bootstrap", "guardrails": [], "class_guardrail": {"max_worsening": 0.0}}
+    bucket = cloud.outputs["ArtifactBucketName"]
+    cloud.put(machine_input["spec_uri"].removeprefix(f"s3://{bucket}/"), spec, bucket)
+    try:
+        execution = cloud.ended(cloud.start("RunMachineArn", machine_input, run_id))
+        assert (execution["status"], json.loads(execution["output"])["decision"]) == ("SUCCEEDED", "promoted")
+        champion = cloud.item("TEAM#vision", "CHAMPION")
+        assert champion is not None and champion["run_id"] == run_id
+        decision = cloud.read_json(cloud.run_uri("vision", run_id, "decision.json"))
+        seen = decision["evidence"]
+        assert 0 < seen["lower"] <= decision["delta"] <= seen["upper"] and seen["share_exchanged"] <= 0.05
+        assert champion["reason"] == decision["reason"]
+    finally:
+        back = turbine("rollback", "vision", "--reason", "a faultless model is none", environment=cloud.environment)
+    assert back.returncode == 0, back.stderr
+    again = cloud.item("TEAM#vision", "CHAMPION")
+    assert again is not None and again["run_id"] == before["run_id"]

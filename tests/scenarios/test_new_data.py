@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.scenarios.conftest import KeptDemo
+from tests.scenarios.conftest import KeptDemo, turbine
 from tests.scenarios.live_cloud import LiveCloud
 from tests.scenarios.manifests import run_id_of, winery
 
@@ -61,6 +61,8 @@ def test_a_champion_is_measured_on_new_data_and_both_compared(demo: KeptDemo) ->
     for name, value in measured["test"].items():
         assert theirs["metrics"][name]["file"] == theirs["metrics"][name]["cloudwatch"] == value
     assert decision["delta"] is not None and "Held: the champion" not in decision["reason"]
+    shown = turbine("show", run_id, environment=cloud.environment).stdout
+    assert f"the champion was measured on this run's test rows: {theirs['source']}" in shown
     folder = cloud.run_uri("winery", run_id, f"champions/{champion['run_id']}/")
     blocks = [
         cloud.read_json(f"{place}evaluation_blocks.json")["columns"]
