@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 from cli.cloud import Cloud
 from cli.observe import executions
 from cli.observe.records import RunItems
+from turbine.domain import champion_evaluation
 
 ENDED = ("SUCCEEDED", "FAILED")
 _QUEUES = ("SpotJobQueueArn", "JobQueueArn")
@@ -48,9 +50,9 @@ def _end_jobs(cloud: Cloud, run_id: str, reason: str) -> list[str]:
     """The ids of the jobs of a run that had not ended; Step Functions may have ended the one that it waited for."""
     batch = cloud.client("batch")
     live: list[str] = []
-    for queue in _QUEUES:
+    for queue, name in product(_QUEUES, (run_id, champion_evaluation.job_name(run_id))):
         pages = batch.get_paginator("list_jobs").paginate(
-            jobQueue=cloud.output(queue), filters=[{"name": "JOB_NAME", "values": [run_id]}]
+            jobQueue=cloud.output(queue), filters=[{"name": "JOB_NAME", "values": [name]}]
         )
         live += [job["jobId"] for page in pages for job in page["jobSummaryList"] if job["status"] not in ENDED]
     for job_id in live:
