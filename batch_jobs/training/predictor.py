@@ -5,7 +5,9 @@ the published metrics are those of the archive itself.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,17 @@ NUMBERS_PER_PASS = 2**18
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model with the scaling of its inputs and the meaning of its outputs."""
+    """A model with the scaling of its inputs and the meaning of its outputs.
+
+    `check_rows(features, first_row)` raises BadDataError for features (m, f) that the model cannot take.
+    """
 
     features: list[str]
     normalisation: Normalisation
     task: Task
     model: nn.Module
     device: torch.device
+    check_rows: Callable[[np.ndarray, int], None] | None = None
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | None = None) -> "Predictor":
@@ -44,12 +50,14 @@ class Predictor:
         model = recipe.model(settings, len(config["features"]), task.output_width)
         model.load_state_dict(load_file(folder / WEIGHTS_FILE))
         device = device or torch.device("cpu")
+        check_rows = recipe.check_rows and partial(recipe.check_rows, settings, config["features"])
         return cls(
             config["features"],
             Normalisation.from_json(config["normalisation"]),
             task,
             model.to(device),
             device,
+            check_rows,
         )
 
     def predict(self, features: np.ndarray) -> Predictions:

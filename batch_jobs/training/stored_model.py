@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from training.archive import CONFIG_FILE, WEIGHTS_FILE
 from training.data import Profile
-from training.errors import TrainingJobError
+from training.errors import BadDataError, TrainingJobError
 from training.measurement import Answers, in_pieces
 from training.predictor import Predictor
 from training.split import Part
@@ -48,12 +48,31 @@ def load_stored(folder: Path, target: str, profile: Profile) -> Predictor:
 
 
 def stored_answers(predictor: Predictor, profile: Profile, part: Part) -> Iterator[Answers]:
-    """What it makes of the rows of a part. Raises: UnsuitableError for an answer that is no finite number."""
+    """What it makes of the rows of a part.
+
+    Raises: UnsuitableError for a row that it cannot take, and for an answer that is no finite number.
+    """
     columns = [profile.feature_names.index(name) for name in predictor.features]
     for block in profile.held_out(part):
         for some in in_pieces(block, predictor.task.output_width):
-            outputs = predictor.outputs(predictor.normalisation.apply(some.features[:, columns]))
+            features = some.features[:, columns]
+            _require_takes(predictor, features, some.row_ids)
+            outputs = predictor.outputs(predictor.normalisation.apply(features))
             if not (finite := np.isfinite(outputs).all(axis=1)).all():
                 row = some.row_ids[~finite][0]
                 raise UnsuitableError(WEIGHTS_FILE, f"the model's answer to row {row} is no finite number")
             yield Answers(some.row_ids, some.labels, outputs)
+
+
+def _require_takes(predictor: Predictor, features: np.ndarray, row_ids: np.ndarray) -> None:
+    """Row by row where it does not: the rows of a part have gaps, and the check names one by its place."""
+    if predictor.check_rows is None:
+        return
+    try:
+        predictor.check_rows(features, 0)
+    except BadDataError:
+        for place, row_id in enumerate(row_ids.tolist()):
+            try:
+                predictor.check_rows(features[place : place + 1], row_id)
+            except BadDataError as error:
+                raise UnsuitableError(CONFIG_FILE, error.message) from error

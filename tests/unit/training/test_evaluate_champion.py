@@ -181,6 +181,28 @@ def test_what_it_cannot_be_put_to_is_a_result(
     assert set(json.loads(read(bench, "_SUCCESS"))["files"]) == {"metrics.json"}
 
 
+def test_rows_that_it_cannot_take_are_an_obstacle_that_names_one(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    """Token ids beyond the champion's vocabulary, which a newer one may well know."""
+
+    def sequences(rows: int, highest: int) -> pa.Table:
+        tokens = np.random.default_rng(4).integers(0, 10, (rows, 4))
+        tokens[:, 2] = np.arange(rows) % (highest + 1)
+        columns = {f"t{place}": tokens[:, place].astype(float) for place in range(4)}
+        return pa.table({**columns, "class": np.arange(rows) % 2})
+
+    settings = {"epochs": 1, "vocabulary_size": 10, "width": 4, "heads": 1, "layers": 1}
+    champion(sequences(120, 9), recipe="sequence_classifier", hyperparameters=settings)
+    code, metrics = evaluate(sequences(90, 9))
+    assert (code, metrics["obstacle"]) == (0, None)
+    bench.s3.delete_object(Bucket=ARTIFACT_BUCKET, Key=f"{FOLDER}_SUCCESS")
+    table = sequences(90, 89)
+    code, metrics = evaluate(table)
+    split = Split(id="dead" * 4, salt="cafe" * 4, validation=0.15, test=0.2)
+    row = next(row for row in split_rows(table, split).test.tolist() if row > 9)
+    assert (code, metrics["test"]) == (0, {})
+    assert metrics["obstacle"].startswith(f"column 't2' holds {row} in row {row}, which is no token id")
+
+
 def test_a_regressor_is_measured_in_the_datas_units(bench: Any, champion: Any, evaluate: Evaluate) -> None:
     def prices(row_count: int) -> pa.Table:
         table = blobs(row_count)
