@@ -46,7 +46,6 @@ def _look_at_classes(
     for whose, blocks in (("challenger", mine), ("champion", theirs)):
         if why := _unusable(blocks):
             return Ruling("hold", delta, f"but the {whose}'s recall of each class is not known: {why}")
-    assert mine is not None and theirs is not None
     ours, others = _counts(mine), _counts(theirs)
     for name, (rows, hits) in ours.items():
         if rows < guardrail.min_rows:
@@ -71,7 +70,10 @@ def _unusable(blocks: EvaluationBlocks | None) -> str | None:
     return fault("balanced_accuracy", blocks)
 
 
-def _counts(blocks: EvaluationBlocks) -> Counts:
+def _counts(blocks: EvaluationBlocks | None) -> Counts:
+    """None are counted where there are no blocks."""
+    if blocks is None:
+        return {}
     return {
         name: (sum(blocks.columns[f"actual/{number}"]), sum(blocks.columns[f"hits/{number}"]))
         for number, name in enumerate(blocks.classes or [])
