@@ -1,6 +1,6 @@
 """Which rows train, validate and test: decided by what a row holds, so that it stays in its part as the data grow.
 
-A row's place depends on nothing but the salt (the data set's name) and its features. Champion and challenger that were
+A row's place depends on nothing but the salt (the team's name) and its features. Champion and challenger that were
 trained on one version are measured on the very same rows, whatever recipe, seed or world size; and a champion that is
 measured on a later version meets no row there that it was trained on, wherever that row has gone.
 

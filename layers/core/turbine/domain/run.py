@@ -117,10 +117,10 @@ def dataset_version(source_key: str, shards: Iterable[Shard]) -> str:
     return names.digest(parts)[:16]
 
 
-def split_of(dataset: str, version: str) -> Split:
-    """The split of a version of a dataset, salted by its name: a row is in the same part in every version."""
-    identity = names.digest([dataset, version, str(VALIDATION_FRACTION), str(TEST_FRACTION)])[:16]
-    return Split(id=identity, salt=dataset, validation=VALIDATION_FRACTION, test=TEST_FRACTION)
+def split_of(team: str, version: str) -> Split:
+    """The split of a version of a dataset, salted by the team: a row is in the same part wherever the team has it."""
+    identity = names.digest([team, version, str(VALIDATION_FRACTION), str(TEST_FRACTION)])[:16]
+    return Split(id=identity, salt=team, validation=VALIDATION_FRACTION, test=TEST_FRACTION)
 
 
 def run_prefix(team: str, run_id: str) -> str:
@@ -155,7 +155,7 @@ def spec_of(
             target=manifest.dataset.target,
             shards=shards,
         ),
-        split=split_of(manifest.dataset.name, version),
+        split=split_of(manifest.team, version),
         recipe=SpecRecipe(name=manifest.recipe.name, hyperparameters=manifest.recipe.hyperparameters),
         seed=manifest.seed,
         compute=Compute(

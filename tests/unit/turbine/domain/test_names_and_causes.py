@@ -46,10 +46,10 @@ def test_a_data_version_is_of_content_and_not_of_place_or_order() -> None:
     assert len(version) == 16
 
 
-def test_a_split_is_of_a_version_and_its_salt_of_the_dataset() -> None:
-    first, second = split_of("digits", "1" * 16), split_of("digits", "2" * 16)
-    assert first.salt == second.salt == "digits"
-    assert len({first.id, second.id, split_of("letters", "1" * 16).id}) == 3
+def test_a_split_is_of_a_version_and_its_salt_of_the_team() -> None:
+    first, second = split_of("vision", "1" * 16), split_of("vision", "2" * 16)
+    assert first.salt == second.salt == "vision"
+    assert len({first.id, second.id, split_of("botany", "1" * 16).id}) == 3
 
 
 @pytest.mark.parametrize("bad", ["http://b/k", "s3://b", "s3://b/", "s3:///k", "s3://b/a//c", "s3://b/../c", "b/k"])

@@ -24,7 +24,7 @@ def test_a_good_manifest_becomes_one_pinned_run(world: World) -> None:
     assert [shard["version_id"] for shard in spec["dataset"]["shards"]] == [
         world.store.version_of(f"s3://data/datasets/vision/digits/part-{n}.parquet") for n in range(2)
     ]
-    assert spec["split"]["salt"] == spec["dataset"]["name"]
+    assert spec["split"]["salt"] == spec["team"]
     assert spec["rule"]["metric"] == "accuracy"
     snapshot = json.loads(world.store[spec["output_uri"] + "manifest.json"])
     assert snapshot["dataset"] == manifest()["dataset"]
