@@ -21,7 +21,7 @@ from training.archive import CONFIG_FILE, WEIGHTS_FILE
 from training.cloudwatch import require_finite
 from training.data import Profile, ShardReader, profile_dataset
 from training.environment import environment
-from training.errors import BadConfigurationError, LeaseHeldError
+from training.errors import BadConfigurationError, BadDataError, LeaseHeldError
 from training.evaluation import EvaluationWriter
 from training.job import settle_arithmetic
 from training.log import log_event
@@ -108,8 +108,11 @@ def _task(its_own: Task, profile: Profile, target: str) -> Task:
     known = np.array(its_own.classes)
     if known.dtype.kind != kind:
         raise UnsuitableError(CONFIG_FILE, f"the model's classes are no values of {target!r}: {its_own.classes[0]!r}")
-    classes = dict.fromkeys(Classification.fit(profile.labels, target).classes + its_own.classes)
-    return Classification(list(classes))
+    try:
+        fitted = Classification.fit(profile.labels, target)
+    except BadDataError as error:
+        raise UnsuitableError(CONFIG_FILE, error.message) from error
+    return Classification(list(dict.fromkeys(fitted.classes + its_own.classes)))
 
 
 def _answers(predictor: Predictor, task: Task, profile: Profile) -> Iterator[Answers]:

@@ -5,6 +5,7 @@ Its columns are found by their names, so that a data set with more of them, or i
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from safetensors import SafetensorError
 
 from training.archive import CONFIG_FILE, WEIGHTS_FILE
 from training.data import Profile
-from training.errors import BadDataError, TrainingJobError
+from training.errors import BadDataError, TrainingJobError, is_out_of_memory
 from training.measurement import Answers, in_pieces
 from training.predictor import Predictor
 from training.split import Part
@@ -31,20 +32,23 @@ class UnsuitableError(Exception):
 
 def load_stored(folder: Path, target: str, profile: Profile) -> Predictor:
     """The model in `folder`, on the GPU where there is one. Raises: UnsuitableError."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        predictor = Predictor.load(folder, device)
+        predictor = Predictor.load(folder)
         its_target = json.loads((folder / CONFIG_FILE).read_text())["target"]
     except TrainingJobError as error:
         raise UnsuitableError(CONFIG_FILE, f"the model does not load: {error.message}", error.mend) from error
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise
         problem = f"the model does not load: {type(error).__name__}: {error}"
         raise UnsuitableError(CONFIG_FILE, problem) from error
     if its_target != target:
         raise UnsuitableError(CONFIG_FILE, f"target is {its_target!r}, the data set's is {target!r}")
     if strangers := [name for name in predictor.features if name not in profile.feature_names]:
         raise UnsuitableError(CONFIG_FILE, f"feature {strangers[0]!r} is none of the data set's")
-    return predictor
+    # Not above: a GPU without room or at fault says nothing about the model.
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return replace(predictor, model=predictor.model.to(device), device=device)
 
 
 def stored_answers(predictor: Predictor, profile: Profile, part: Part) -> Iterator[Answers]:

@@ -36,6 +36,9 @@ class Budgets:
             stored = self.table.get(key, f"WEEK#{week}")
             reserved, runs = (stored["reserved_cents"], stored["runs"]) if stored else (0, 0)
             if reserved + cost > round(limit_usd * 100):
+                # Another delivery of the same event may have taken it between the two reads.
+                if self.table.get(f"RUN#{run_id}", "RESERVATION") is not None:
+                    return
                 problem = (
                     f"allows {limit_usd:g} USD a week, of which {reserved / 100:.2f} USD are reserved for {runs} runs "
                     f"of {week}; this one is estimated at {cost_usd:.2f} USD"
