@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from tests.unit.training.conftest import ARTIFACT_BUCKET, OUTPUT_URI, RUN_ID, blobs
 from tests.unit.training.splits import split_rows
@@ -215,6 +216,30 @@ def test_a_regressor_is_measured_in_the_datas_units(bench: Any, champion: Any, e
     bench.s3.delete_object(Bucket=ARTIFACT_BUCKET, Key=f"{FOLDER}_SUCCESS")
     _, metrics = evaluate(prices(90).set_column(3, "price", pa.array(["dear"] * 90)), "price")
     assert metrics["obstacle"] == "the model answers with numbers, and 'price' holds none"
+
+
+def test_labels_that_are_no_classes_any_more_are_an_obstacle(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    champion(blobs())
+    code, metrics = evaluate(blobs(90).set_column(3, "class", pa.array([1] * 90)))
+    assert (code, metrics["test"]) == (0, {})
+    assert metrics["obstacle"] == "target column 'class' has one value only: 1"
+
+
+@pytest.mark.parametrize("place", ["to", "load_state_dict"])
+def test_a_lack_of_memory_says_nothing_about_the_model(
+    bench: Any, champion: Any, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """It ends the job, which is tried again or told of; an obstacle would hold the challenger for good."""
+    champion(blobs())
+
+    def no_room(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.nn.Module, place, no_room)
+    code, line = evaluate(moved())
+    assert (code, line["event"]) == (137, "failed")
+    with pytest.raises(bench.s3.exceptions.NoSuchKey):
+        read(bench, "metrics.json")
 
 
 def test_other_bytes_than_the_run_published_are_refused(bench: Any, champion: Any, evaluate: Evaluate) -> None:

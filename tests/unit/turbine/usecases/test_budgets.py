@@ -92,6 +92,24 @@ def test_of_many_that_arrive_together_no_more_are_taken_than_fit(two_a_week: Wor
     assert week(two_a_week)["reserved_cents"] == 5 * 4575
 
 
+def test_what_another_delivery_took_for_this_run_does_not_refuse_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between this one's look at the run and its look at the week."""
+    budgets, get = Budgets(world.table, world.clock), world.table.get
+    raced: list[bool] = []
+
+    def overtaken(pk: str, sk: str) -> Any:
+        if sk == WEEK and not raced:
+            raced.append(True)
+            Budgets(world.table, world.clock).reserve("vision", "vision-1", 40.0, 50.0)
+        return get(pk, sk)
+
+    monkeypatch.setattr(world.table, "get", overtaken)
+    budgets.reserve("vision", "vision-1", 40.0, 50.0)
+    assert (raced, week(world)["runs"]) == ([True], 1)
+
+
 def test_a_week_that_never_rests_is_tried_again_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(world.table), "swap", lambda *_: False)
     with pytest.raises(TryAgainError, match="The week 2026-W48 of team vision was changed 20 times"):
