@@ -3,7 +3,7 @@
 Only models that were measured on the same rows compare, and new data has other rows. Three files lie below the spec's
 `output_uri` at the end, and then the marker: metrics.json, evaluation.parquet and evaluation_blocks.json, as of a run.
 
-A champion that cannot be put to the new data (a column is gone, the target is another) is a result as well:
+A champion that cannot be put to the new data (a column or its weights are gone, the target is another) is a result:
 metrics.json then says so in `obstacle`, and the comparison holds the challenger with these words. No lease is taken: of
 two such jobs the second finds the first one's marker, or writes the same numbers before it.
 """
@@ -21,7 +21,7 @@ from training.archive import CONFIG_FILE, WEIGHTS_FILE
 from training.cloudwatch import require_finite
 from training.data import Profile, ShardReader, profile_dataset
 from training.environment import environment
-from training.errors import BadConfigurationError, BadDataError, LeaseHeldError
+from training.errors import BadDataError, LeaseHeldError
 from training.evaluation import EvaluationWriter
 from training.job import settle_arithmetic
 from training.log import log_event
@@ -47,7 +47,6 @@ def evaluate_champion(spec: EvaluationSpec, storage: Storage) -> None:
         model, results = Path(scratch) / "model", Path(scratch) / "results"
         model.mkdir()
         results.mkdir()
-        _fetch(spec, storage, model)
         profile = profile_dataset(
             spec.dataset, spec.split, ShardReader(boto3.client("s3", config=CLIENT_CONFIG)), scales_inputs=False
         )
@@ -63,6 +62,7 @@ def evaluate_champion(spec: EvaluationSpec, storage: Storage) -> None:
             "environment": environment(world.device.type, 1),
         }
         try:
+            _fetch(spec, storage, model)
             test = _measure(spec, model, profile, results)
         except UnsuitableError as error:
             log_event("unsuitable", champion=spec.champion.run_id, file=error.file, problem=error.problem)
@@ -74,15 +74,13 @@ def evaluate_champion(spec: EvaluationSpec, storage: Storage) -> None:
 
 
 def _fetch(spec: EvaluationSpec, storage: Storage, folder: Path) -> None:
-    """The champion's weights and config, checked to be those that its run has published."""
+    """The champion's weights and config. Raises: UnsuitableError when they are not there as its run published them."""
     for name in _MODEL:
         uri, described = spec.champion.model_uri + name, spec.champion.files[name]
-        storage.download(uri, described.version_id, folder / name)
+        if not storage.download(uri, described.version_id, folder / name):
+            raise UnsuitableError(name, f"{uri} is gone in the version that its run has published")
         if describe_file(folder / name) != {"sha256": described.sha256, "size_bytes": described.size_bytes}:
-            raise BadConfigurationError(
-                f"{uri} is not what run {spec.champion.run_id} has published: its SHA-256 is not {described.sha256}",
-                "restore that version of it, or promote another model by hand",
-            )
+            raise UnsuitableError(name, f"{uri} is not what its run has published: its SHA-256 is another")
 
 
 def _measure(spec: EvaluationSpec, model: Path, profile: Profile, results: Path) -> dict[str, float]:

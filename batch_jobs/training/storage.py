@@ -23,7 +23,8 @@ PARTS_AT_ONCE = 4
 MOST_PARTS = 10_000
 CLIENT_CONFIG = Config(retries={"mode": "standard", "max_attempts": 5})
 
-_NOT_READABLE = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "AccessDenied"}
+_GONE = {"NoSuchKey", "NoSuchVersion"}
+_NOT_READABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied"}
 
 
 class Storage:
@@ -51,8 +52,8 @@ class Storage:
                 "point it at a run.json, or at an evaluation.json, of the job's own team",
             ) from error
 
-    def download(self, uri: str, version_id: str | None, path: Path) -> None:
-        """One version of an object. Raises: BadConfigurationError when it is not there, or not for this job."""
+    def download(self, uri: str, version_id: str | None, path: Path) -> bool:
+        """One version of an object; False when it is gone."""
         bucket, key = split_uri(uri)
         request: GetObjectRequestTypeDef = {"Bucket": bucket, "Key": key}
         if version_id:
@@ -60,15 +61,13 @@ class Storage:
         try:
             answer = self._client.get_object(**request)
         except ClientError as error:
-            if _code(error) not in _NOT_READABLE:
+            if _code(error) not in _GONE:
                 raise
-            raise BadConfigurationError(
-                f"no {uri}, or none that the job's role may read ({_code(error)})",
-                "restore that version of it, or promote another model by hand",
-            ) from error
+            return False
         with path.open("wb") as file:
             for chunk in answer["Body"].iter_chunks(PART_BYTES):
                 file.write(chunk)
+        return True
 
     def is_finished(self, output_uri: str) -> bool:
         """Whether the run has its marker, found by a listing.

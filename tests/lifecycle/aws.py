@@ -283,7 +283,12 @@ class Cloud:
 
     def _describe(self, execution: Execution) -> None:
         described = Described(
-            execution.status, execution.input, execution.redrive_count, execution.error, execution.cause
+            execution.status,
+            execution.input,
+            execution.redrive_count,
+            execution.error,
+            execution.cause,
+            None if execution.status == LIVE else round(self.world.clock().timestamp() * 1000),
         )
         self.known.known[execution.arn] = described
 

@@ -242,14 +242,14 @@ def test_a_lack_of_memory_says_nothing_about_the_model(
         read(bench, "metrics.json")
 
 
-def test_other_bytes_than_the_run_published_are_refused(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+def test_other_bytes_than_the_run_published_are_an_obstacle(bench: Any, champion: Any, evaluate: Evaluate) -> None:
     champion(blobs())
     files = json.loads(bench.output("_SUCCESS"))["files"]
     described = {name: files[f"model/{name}"] for name in ("config.json", "model.safetensors")}
     described["config.json"] |= {"sha256": "0" * 64}
-    code, line = evaluate(moved(), files=described)
-    assert code == 78
-    assert f"{OUTPUT_URI}model/config.json is not what run {RUN_ID} has published" in line["message"]
+    code, metrics = evaluate(moved(), files=described)
+    assert (code, metrics["test"]) == (0, {})
+    assert metrics["obstacle"].startswith(f"{OUTPUT_URI}model/config.json is not what its run has published")
 
 
 def test_the_version_that_was_published_is_read(bench: Any, champion: Any, evaluate: Evaluate) -> None:
@@ -259,11 +259,11 @@ def test_the_version_that_was_published_is_read(bench: Any, champion: Any, evalu
     assert (code, metrics["obstacle"]) == (0, None)
 
 
-def test_a_missing_version_names_it(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+def test_weights_that_are_gone_are_an_obstacle(bench: Any, champion: Any, evaluate: Evaluate) -> None:
     champion(blobs())
-    code, line = evaluate(moved(), model_uri=f"{OUTPUT_URI}models/")
-    assert code == 78
-    assert line["message"].startswith(f"no {OUTPUT_URI}models/config.json, or none that the job's role may read")
+    code, metrics = evaluate(moved(), model_uri=f"{OUTPUT_URI}models/")
+    assert (code, metrics["test"]) == (0, {})
+    assert metrics["obstacle"] == f"{OUTPUT_URI}models/config.json is gone in the version that its run has published"
 
 
 def test_a_second_job_changes_nothing(bench: Any, champion: Any, evaluate: Evaluate) -> None:

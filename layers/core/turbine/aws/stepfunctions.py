@@ -47,10 +47,12 @@ class StateMachineExecutions:
             if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
                 raise
             raise ExecutionMissingError(f"Step Functions does not know {execution_arn}") from error
+        stopped = described.get("stopDate")
         return Execution(
             status=described["status"],
             input=json.loads(described.get("input", "{}")),
             redrive_count=described.get("redriveCount", 0),
             error=described.get("error"),
             cause=described.get("cause"),
+            stopped_ms=None if stopped is None else round(stopped.timestamp() * 1000),
         )

@@ -43,7 +43,9 @@ class Budgets:
                     f"allows {limit_usd:g} USD a week, of which {reserved / 100:.2f} USD are reserved for {runs} runs "
                     f"of {week}; this one is estimated at {cost_usd:.2f} USD"
                 )
-                mend = f"raise {FIELD} in config/teams/{team}.yaml, or drop it again next week (from Monday, UTC)"
+                mend = f"raise {FIELD} in config/teams/{team}.yaml"
+                if cost <= round(limit_usd * 100):
+                    mend += ", or drop it again next week (from Monday, UTC)"
                 raise ManifestFaultyError([fault(FIELD, problem, mend)])
             item = {"pk": key, "sk": f"WEEK#{week}", "reserved_cents": reserved + cost, "runs": runs + 1}
             expected = {"reserved_cents": reserved, "runs": runs} if stored else None

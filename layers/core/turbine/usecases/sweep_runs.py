@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from turbine.domain import outcome
 from turbine.domain.errors import ExecutionMissingError
-from turbine.ports import Clock, Executions, Item, RunLister, Table
+from turbine.ports import Clock, Execution, Executions, Item, RunLister, Table
 from turbine.usecases.record_outcome import RecordOutcome
 from turbine.usecases.status_change import Detail, StatusChange
 
@@ -51,23 +51,33 @@ class SweepRuns:
         stored = self.table.get(run["pk"], "OUTCOME")
         if stored is not None:
             self.record.announce(stored)  # whoever recorded it may have died before
-            return False
+            if stored["status"] == "SUCCEEDED":
+                return False
+            # A redrive or a next attempt may have ended since; the newer end wins, and the same one changes nothing.
         claim = self.table.get(run["pk"], "CLAIM")
         arn = claim["owner"] if claim else f"{_executions_of(self.run_machine_arn)}:{run['run_id']}"
-        status = self._status(arn)
-        if status in outcome.TERMINAL:
-            detail = Detail(executionArn=arn, name=arn.rpartition(":")[2], status=str(status))
-            return self.record(StatusChange(id=f"sweep of {arn}", time=_text(now), detail=detail))["recorded"]
-        if status is None and claim is None and self._status(run["training_execution_arn"]) not in outcome.LIVE:
-            item = outcome.not_started(run["run_id"], run["team"], arn, _text(now))
-            if self.table.insert(item):
-                self.record.announce(item)
-                return True
-        return False
+        execution = self._find(arn)
+        if execution is not None:
+            return execution.status in outcome.TERMINAL and self._record(arn, execution, now)
+        fan_out = None if claim else self._find(run["training_execution_arn"])
+        if claim or (fan_out is not None and fan_out.status in outcome.LIVE):
+            return False
+        item = outcome.not_started(run["run_id"], run["team"], arn, _text(now))
+        if not self.table.insert(item):
+            return False
+        self.record.announce(item)
+        return True
 
-    def _status(self, execution_arn: str) -> str | None:
+    def _record(self, arn: str, execution: Execution, now: datetime) -> bool:
+        """As its own report would have done: with the end that Step Functions knows, so that both are one."""
+        ended = Detail(
+            executionArn=arn, name=arn.rpartition(":")[2], status=execution.status, stopDate=execution.stopped_ms
+        )
+        return self.record(StatusChange(id=f"sweep of {arn}", time=_text(now), detail=ended))["recorded"]
+
+    def _find(self, execution_arn: str) -> Execution | None:
         try:
-            return self.executions.describe(execution_arn).status
+            return self.executions.describe(execution_arn)
         except ExecutionMissingError:
             return None
 

@@ -210,3 +210,21 @@ def test_a_model_that_is_no_better_is_seldom_promoted() -> None:
 def test_a_margin_belongs_to_this_rule() -> None:
     with pytest.raises(ValidationError, match="non_inferiority_margin is for the rule paired_bootstrap"):
         rule(name="min_delta", non_inferiority_margin=0.1)
+
+
+def test_classes_in_another_order_are_not_exchanged() -> None:
+    """Class number 0 of one is number 1 of the other: counts of a class may not be swapped for those of another."""
+
+    def balanced(names: list[str], hits: list[float]) -> Sample:
+        columns = {"rows": [4.0] * BLOCKS}
+        for number, share in enumerate(hits):
+            columns |= {f"actual/{number}": [2.0] * BLOCKS, f"predicted/{number}": [2.0] * BLOCKS}
+            columns[f"hits/{number}"] = [2.0 * share] * BLOCKS
+        value = sum(hits) / len(hits)
+        return Sample({"balanced_accuracy": value}, EvaluationBlocks(classes=[*names], columns=columns))
+
+    given = rule(metric="balanced_accuracy")
+    mine = balanced(["no", "yes"], [1.0, 1.0])
+    assert judged(given, mine, balanced(["no", "yes"], [0.5, 1.0])).decision == "promote"
+    ruling = judged(given, mine, balanced(["yes", "no"], [1.0, 0.5]))
+    assert (ruling.decision, "same classes" in ruling.why) == ("hold", True)

@@ -44,8 +44,14 @@ def test_a_run_beyond_the_week_is_refused_and_told_what_is_left(two_a_week: Worl
         "allows 91.5 USD a week, of which 91.50 USD are reserved for 2 runs of 2026-W48; "
         "this one is estimated at 45.75 USD"
     )
-    assert "raise budget.max_cost_usd_per_week in config/teams/vision.yaml" in refusal["mend"]
+    assert "raise budget.max_cost_usd_per_week in config/teams/vision.yaml, or drop it again" in refusal["mend"]
     assert week(two_a_week) == {"pk": "TEAM#vision", "sk": WEEK, "reserved_cents": 9150, "runs": 2}
+
+
+def test_a_run_that_no_week_has_room_for_is_not_told_to_wait(two_a_week: World) -> None:
+    two_a_week.store[PLACE] = two_a_week.store[PLACE].replace(b"per_week: 91.5", b"per_week: 45.7")
+    (refusal,) = drop(two_a_week, "one")["rejected"]
+    assert refusal["mend"].startswith("raise budget.max_cost_usd_per_week") and "next week" not in refusal["mend"]
 
 
 def test_a_new_week_begins_with_nothing_spent(two_a_week: World) -> None:

@@ -29,9 +29,18 @@ class Sweeping:
         world.clock.move(timedelta(hours=2))
         self.record = RecordOutcome(world.table, self.executions, FakeLogs(), world.bus, self.notifier)
 
-    def known(self, status: str, error: str | None = None, arn: str | None = None) -> None:
+    def known(self, status: str, error: str | None = None, arn: str | None = None, redrives: int = 0) -> None:
+        """An execution as Step Functions describes it; one that has ended did so now."""
         given = {"run_id": self.run_id, "team": "vision", "attempt": 1}
-        self.executions.known[arn or self.arn] = Execution(status, given, 0, error, None)
+        stopped_ms = round(self.world.clock().timestamp() * 1000)
+        self.executions.known[arn or self.arn] = Execution(status, given, redrives, error, None, stopped_ms)
+
+    def report(self) -> bool:
+        """The execution's own report, as EventBridge brings it."""
+        known = self.executions.known[self.arn]
+        told = {"executionArn": self.arn, "name": self.run_id, "status": known.status, "stopDate": known.stopped_ms}
+        event = {"id": "e", "time": self.world.clock().isoformat(), "detail": told | {"error": known.error}}
+        return self.record(StatusChange.model_validate(event))["recorded"]
 
     def claim(self, owner: str) -> None:
         self.world.table.put({"pk": f"RUN#{self.run_id}", "sk": "CLAIM", "owner": owner, "fencing": 1})
@@ -64,11 +73,32 @@ def test_a_run_that_was_never_started_fails_and_says_what_to_do(sweeping: Sweepi
 def test_its_execution_if_it_comes_after_all_has_the_last_word(sweeping: Sweeping) -> None:
     sweeping.sweep()
     sweeping.world.clock.move(timedelta(minutes=1))
-    detail = {"executionArn": sweeping.arn, "name": sweeping.run_id, "status": "SUCCEEDED"}
     sweeping.known("SUCCEEDED")
-    change = StatusChange.model_validate({"id": "e", "time": sweeping.world.clock().isoformat(), "detail": detail})
-    assert sweeping.record(change)["recorded"]
+    assert sweeping.report()
     assert (sweeping.outcome["status"], sweeping.outcome["error"]) == ("SUCCEEDED", None)
+
+
+@pytest.mark.parametrize("is_reported_first", [True, False])
+def test_an_end_that_is_both_reported_and_found_is_told_once(sweeping: Sweeping, is_reported_first: bool) -> None:
+    sweeping.known("FAILED", "TrainingDataError")
+    ended_at = sweeping.world.clock()
+    sweeping.world.clock.move(timedelta(minutes=5))
+    told = [sweeping.report, sweeping.sweep] if is_reported_first else [sweeping.sweep, sweeping.report]
+    assert [bool(tell()) for tell in told] == [True, False]
+    assert sweeping.outcome["ended_at"] == ended_at.isoformat(timespec="milliseconds")
+    assert len(sweeping.notifier.messages) == 1
+
+
+def test_a_redrive_whose_report_was_lost_replaces_the_failure(sweeping: Sweeping) -> None:
+    sweeping.known("FAILED", "TrainingDataError")
+    sweeping.report()
+    assert sweeping.sweep() == []
+    sweeping.world.clock.move(timedelta(hours=1))
+    sweeping.known("RUNNING", redrives=1)
+    assert sweeping.sweep() == []
+    sweeping.known("SUCCEEDED", redrives=1)
+    assert sweeping.sweep() == [sweeping.run_id]
+    assert sweeping.outcome["status"] == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"])

@@ -58,7 +58,9 @@ def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
             return Ruling(
                 "hold", delta, f"but the {whose}'s evaluation_blocks.json does not add up to its metrics.json"
             )
-    if needed(rule.metric, mine.columns) != needed(rule.metric, theirs.columns):
+    names = needed(rule.metric, mine.columns)
+    by_class = any("/" in name for name in names)
+    if names != needed(rule.metric, theirs.columns) or (by_class and mine.classes != theirs.classes):
         return Ruling("hold", delta, "but the two were not measured on the same classes")
     fewest = max(rule.min_rows, _fewest_for_margin(rule))
     if mine.row_count < fewest:
