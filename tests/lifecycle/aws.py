@@ -288,7 +288,8 @@ class Cloud:
             execution.redrive_count,
             execution.error,
             execution.cause,
-            None if execution.status == LIVE else round(self.world.clock().timestamp() * 1000),
+            _ms(datetime.fromisoformat(execution.started_at)),
+            None if execution.status == LIVE else _ms(self.world.clock()),
         )
         self.known.known[execution.arn] = described
 
@@ -301,8 +302,8 @@ class Cloud:
                 "executionArn": execution.arn,
                 "name": execution.name,
                 "status": execution.status,
-                "startDate": round(datetime.fromisoformat(execution.started_at).timestamp() * 1000),
-                "stopDate": round(ended.timestamp() * 1000),
+                "startDate": _ms(datetime.fromisoformat(execution.started_at)),
+                "stopDate": _ms(ended),
                 "input": json.dumps(execution.input),
                 "redriveCount": execution.redrive_count,
                 "error": execution.error,
@@ -429,3 +430,7 @@ class Cloud:
 
     def _now(self) -> str:
         return self.world.clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

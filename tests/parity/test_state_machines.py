@@ -65,7 +65,7 @@ def run(states: Any, create: Callable[..., str], wait_until: Callable[..., Any])
             shown: Execution = states.describe_execution(executionArn=arn)
             return shown if shown["status"] != "RUNNING" else None
 
-        found: Execution = wait_until(ended, limit_s=60)
+        found: Execution = wait_until(ended, limit_s=300)
         return found | {"types": event_types(states, arn)}
 
     return run_machine

@@ -145,6 +145,7 @@ def test_a_run_that_step_functions_never_started_is_found_and_goes_on(cloud: Liv
     fan_outs = stepfunctions.list_executions(stateMachineArn=machine, statusFilter="SUCCEEDED")["executions"]
     record = {"pk": f"RUN#{run_id}", "sk": "RECORD", "kind": "run", "run_id": run_id, "team": "botany"}
     record |= {"spec_uri": machine_input["spec_uri"], "training_execution_arn": fan_outs[0]["executionArn"]}
+    record |= {"manifest_uri": f"s3://data/manifests/botany/{run_id}.json"}
     record |= {"created_at": (dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)).isoformat().replace("+00:00", "Z")}
     item = {name: {"S": value} for name, value in record.items()}
     cloud.client("dynamodb").put_item(TableName=cloud.outputs["TableName"], Item=item)

@@ -182,13 +182,14 @@ class Notifier(Protocol):
 
 
 class Execution(NamedTuple):
-    """A Step Functions execution, as far as a record of its end needs it. Units: `stopped_ms` since 1970."""
+    """A Step Functions execution, as far as a record of its end needs it. Units: ms since 1970."""
 
     status: str
     input: Mapping[str, Any]
     redrive_count: int
     error: str | None
     cause: str | None
+    started_ms: int | None = None
     stopped_ms: int | None = None
 
 

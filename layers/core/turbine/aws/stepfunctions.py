@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -47,12 +48,16 @@ class StateMachineExecutions:
             if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
                 raise
             raise ExecutionMissingError(f"Step Functions does not know {execution_arn}") from error
-        stopped = described.get("stopDate")
         return Execution(
             status=described["status"],
             input=json.loads(described.get("input", "{}")),
             redrive_count=described.get("redriveCount", 0),
             error=described.get("error"),
             cause=described.get("cause"),
-            stopped_ms=None if stopped is None else round(stopped.timestamp() * 1000),
+            started_ms=_ms(described.get("startDate")),
+            stopped_ms=_ms(described.get("stopDate")),
         )
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)

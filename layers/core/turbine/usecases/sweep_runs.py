@@ -69,9 +69,13 @@ class SweepRuns:
         return True
 
     def _record(self, arn: str, execution: Execution, now: datetime) -> bool:
-        """As its own report would have done: with the end that Step Functions knows, so that both are one."""
+        """As its own report would have done: with the start and the end that Step Functions knows."""
         ended = Detail(
-            executionArn=arn, name=arn.rpartition(":")[2], status=execution.status, stopDate=execution.stopped_ms
+            executionArn=arn,
+            name=arn.rpartition(":")[2],
+            status=execution.status,
+            startDate=execution.started_ms,
+            stopDate=execution.stopped_ms,
         )
         return self.record(StatusChange(id=f"sweep of {arn}", time=_text(now), detail=ended))["recorded"]
 

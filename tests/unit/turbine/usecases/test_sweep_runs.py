@@ -27,13 +27,16 @@ class Sweeping:
         self.arn = f"{MACHINE.replace(':stateMachine:', ':execution:')}:{self.run_id}"
         self.executions.known[TRAINING] = Execution("SUCCEEDED", {}, 0, None, None)
         world.clock.move(timedelta(hours=2))
+        self.started_ms = round(world.clock().timestamp() * 1000)
         self.record = RecordOutcome(world.table, self.executions, FakeLogs(), world.bus, self.notifier)
 
     def known(self, status: str, error: str | None = None, arn: str | None = None, redrives: int = 0) -> None:
         """An execution as Step Functions describes it; one that has ended did so now."""
         given = {"run_id": self.run_id, "team": "vision", "attempt": 1}
         stopped_ms = round(self.world.clock().timestamp() * 1000)
-        self.executions.known[arn or self.arn] = Execution(status, given, redrives, error, None, stopped_ms)
+        self.executions.known[arn or self.arn] = Execution(
+            status, given, redrives, error, None, started_ms=self.started_ms, stopped_ms=stopped_ms
+        )
 
     def report(self) -> bool:
         """The execution's own report, as EventBridge brings it."""
@@ -137,6 +140,14 @@ def test_while_its_fan_out_goes_on_it_may_yet_start(sweeping: Sweeping) -> None:
 
 def test_a_claimed_run_whose_execution_is_forgotten_is_not_called_unstarted(sweeping: Sweeping) -> None:
     sweeping.claim(sweeping.arn)
+    assert sweeping.sweep() == [] and sweeping.outcome == {}
+
+
+def test_a_later_execution_of_the_same_name_does_not_speak_for_the_run(sweeping: Sweeping) -> None:
+    """Its owner was forgotten; somebody started the name again, and that one found the run taken and did nothing."""
+    sweeping.claim(sweeping.arn)
+    sweeping.world.table.items[f"RUN#{sweeping.run_id}", "CLAIM"]["owner_started_at"] = "2026-01-01T00:00:00.000Z"
+    sweeping.known("SUCCEEDED")
     assert sweeping.sweep() == [] and sweeping.outcome == {}
 
 
