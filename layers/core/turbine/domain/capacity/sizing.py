@@ -1,0 +1,36 @@
+"""What one run is expected to take, before a cent is spent."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from turbine.domain.capacity.model import WORK_CPU_HOURS, Curve, vm_hours
+from turbine.domain.capacity.prices import INSTANCE_TYPE, PRICES_USD_PER_HOUR
+
+
+class Estimate(NamedTuple):
+    """What a run is expected to take."""
+
+    nodes: int
+    hours: float
+    vm_hours: float
+    cost_usd: float
+
+
+def estimate(
+    nodes: int,
+    work_cpu_hours: float = WORK_CPU_HOURS,
+    price_usd_per_hour: float = PRICES_USD_PER_HOUR[INSTANCE_TYPE],
+    curve: Curve | None = None,
+) -> Estimate:
+    """Time and cost of a run on `nodes` VMs, launch times left out.
+
+    Units: `work_cpu_hours` in hours of one CPU.
+    """
+    hours = vm_hours(work_cpu_hours) / (curve or Curve()).speed_up(nodes)
+    return Estimate(nodes, hours, hours * nodes, hours * nodes * price_usd_per_hour)
+
+
+def over_budget(given: Estimate, limit_usd: float) -> bool:
+    """Whether a run may not start."""
+    return given.cost_usd > limit_usd
