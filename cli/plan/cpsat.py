@@ -1,4 +1,6 @@
-"""The best schedule, with a proof, by OR-tools' CP-SAT: it starts from the greedy's and says how far a better one can be.
+"""The best schedule, with a proof, by OR-tools' CP-SAT.
+
+It starts from the greedy's and says how far a better one can be.
 
 Each run has one optional interval for each of its widths; runs that are alike start in one order; and what all runs
 use together fits under the makespan (the energy cut), which is what lets the proof end in seconds. Durations are
@@ -14,11 +16,12 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ortools.sat.python import cp_model
 
-from turbine.domain.capacity import bounds, greedy
+from turbine.domain.capacity import bounds, checker, greedy
 from turbine.domain.capacity.model import Demand, PlanInfeasibleError, Problem, shapes
 from turbine.domain.capacity.objectives import score
 from turbine.domain.capacity.schedule import Schedule
@@ -45,12 +48,14 @@ def solve(
     first = _greedy(problem, objective)
     if not problem.demands:
         return Solution(Schedule(()), 0.0, proved_optimal=True)
-    model = _Model(problem, objective, first)
+    model = _Model(problem, first)
     workers = workers or os.cpu_count() or 1
     found = model.minimize(objective, limit_s * (1 - _SECOND_AIM_SHARE), workers)
     best = first
     for schedule in (found.schedule, model.refine(objective, found, limit_s * _SECOND_AIM_SHARE, workers)):
-        if schedule is not None and (best is None or score(schedule, objective) < score(best, objective)):
+        if schedule is None or checker.violations(problem, schedule):
+            continue  # a deadline that is kept by less than a tick a run may be missed
+        if best is None or score(schedule, objective) < score(best, objective):
             best = schedule
     if best is None:
         raise PlanInfeasibleError(
@@ -89,7 +94,7 @@ class _Found:
 
 
 class _Model:
-    def __init__(self, problem: Problem, objective: str, first: Schedule | None) -> None:
+    def __init__(self, problem: Problem, first: Schedule | None) -> None:
         self._problem = problem
         self._model = cp_model.CpModel()
         self._starts: dict[str, Any] = {}
@@ -111,7 +116,7 @@ class _Model:
         self._model.add_max_equality(self._makespan, list(self._ends.values()))
         self._cut_energy(busy)
         for alike in shapes(problem.demands):
-            for one, other in zip(alike, alike[1:], strict=False):
+            for one, other in pairwise(alike):
                 self._model.add(self._starts[one.name] <= self._starts[other.name])
         if first is not None:
             self._hint(first)

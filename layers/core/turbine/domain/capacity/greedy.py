@@ -108,7 +108,8 @@ class _Search:
         for guess in _GUESSES:
             widths = [self._least_area(number, guess * self._bound_h) for number in range(len(self._demands))]
             for key in (self._longest_first, self._widest_first, self._shortest_first):
-                yield sorted(range(len(widths)), key=lambda number, key=key, widths=widths: key(number, widths)), widths
+                ranks = [key(number, widths) for number in range(len(widths))]
+                yield sorted(range(len(widths)), key=ranks.__getitem__), widths
 
     def _least_area(self, number: int, within_h: float) -> int:
         hours = self._hours[number]
