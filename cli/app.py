@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import exit_codes, json_output
 from cli.cloud import NO_STACK_HINT
-from cli.commands import check, demo, dlq, drop, local, models, operate, promote, pull, runs, show, smoke, teams
+from cli.commands import check, demo, dlq, drop, local, models, operate, plan, promote, pull, runs, show, smoke, teams
 from cli.errors import CommandError
 from cli.terminal import Terminal
 
@@ -35,6 +35,7 @@ app.command("redrive")(operate.redrive)
 app.command("stop")(operate.stop)
 app.command("promote")(promote.promote)
 app.command("rollback")(promote.rollback)
+app.command("plan")(plan.plan)
 app.command("check")(check.check)
 app.command("smoke")(smoke.smoke)
 

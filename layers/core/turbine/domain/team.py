@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from turbine.domain.manifest import (
     DEFAULT_SEED,
+    NODES_MAX,
     Compute,
     Dataset,
     InferenceInput,
@@ -24,6 +25,9 @@ from turbine.domain.rule import Positive, Rule
 
 # Each team has a rule on the bus, which may have 300, and three roles in an account that may have 1,000.
 TEAMS_MAX = 280
+PRIORITY_MAX = 9999
+"""Source: AWS Batch API, SubmitJob.schedulingPriorityOverride."""
+DEFAULT_PRIORITY = 5000
 
 
 class Budget(Part):
@@ -43,6 +47,16 @@ class Schedule(Part):
     timezone: Annotated[str, StringConstraints(min_length=1, max_length=50)] = "UTC"
 
 
+class TeamCompute(Part):
+    """How the team's runs take their place in the fleet; a manifest's own number of nodes comes before it.
+
+    `priority`: the greater starts first among runs that wait together.
+    """
+
+    nodes: Literal["auto"] | Annotated[int, Field(ge=1, le=NODES_MAX)] = "auto"
+    priority: Annotated[int, Field(ge=0, le=PRIORITY_MAX)] = DEFAULT_PRIORITY
+
+
 class TeamFile(Part):
     """`config/teams/<team>.yaml`."""
 
@@ -51,6 +65,7 @@ class TeamFile(Part):
     dataset: Dataset | None = None
     rule: Rule
     budget: Budget
+    compute: TeamCompute = Field(default_factory=TeamCompute)
     schedule: Schedule | None = None
     inference: InferenceInput | None = None
     work_cpu_hours: Positive | None = None
