@@ -32,12 +32,13 @@ setup: $(VENV)/.installed $(BIN)/turbine
 
 # A full lock needs no resolution. Where the index's torch wheel wants its CUDA libraries, pip check says so and the
 # second install adds them.
-$(VENV)/.installed: requirements.lock
+$(VENV)/.installed: requirements.lock requirements-solver.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Turbine needs Python 3.11 to 3.13, this is %d.%d. Name another: make setup PYTHON=python3.13" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements.lock
 	@$(BIN)/python -m pip check >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip check
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --upgrade --target $(VENV)/solver -r requirements-solver.lock
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -W ignore -c 'import $(IMPORTED)'
 	@touch $@
 
@@ -105,6 +106,7 @@ lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet uv
 	build/lock/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements.in | sed 's/+[a-z0-9.]*$$//' > requirements.lock
 	build/lock/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-tools.in > requirements-tools.lock
+	build/lock/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 --constraint requirements.lock requirements-solver.in | grep -vxFf requirements.lock > requirements-solver.lock
 	build/lock/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-scan.in > requirements-scan.lock
 
 clean:

@@ -10,7 +10,7 @@ import typer
 from cli.cloud import Cloud
 from cli.commands import options
 from cli.embedded.daemon import PROJECT_DIR
-from cli.plan import apply, gantt, gantt_svg, page, request
+from cli.plan import apply, gantt, gantt_svg, page, request, solver
 from cli.plan.comparison import OBJECTIVES, Comparison, compare
 from cli.plan.document import document
 from cli.plan.request import Request
@@ -94,6 +94,9 @@ def plan(
             price=price,
             price_source=price_source,
         )
+        if not (greedy_only or solver.is_installed()):
+            terminal.say(f"the solver is not in {solver.FOLDER}, so nothing is proved: `make setup` installs it")
+            greedy_only = True
         compared = compare(asked, objective, limit_s=seconds, use_solver=not greedy_only)
     except PlanInfeasibleError as error:
         raise request.infeasible(error) from error

@@ -18,6 +18,7 @@ from cli.observe import executions
 from cli.observe.artifacts import Artifacts
 from cli.observe.records import Records, RunItems
 from turbine.domain.outcome import NOT_STARTED, SUPERSEDED
+from turbine.domain.run import DEFAULT_PRIORITY
 
 ENDS_IN_FAIL_STATE = frozenset({"ClaimKeepsChanging", "ChampionKeepsChanging"})
 """A redrive goes on at the state that failed, and these are states that do nothing but fail."""
@@ -94,6 +95,7 @@ def _input(cloud: Cloud, items: RunItems) -> dict[str, Any]:
         "team": items.team,
         "spec_uri": items.record["spec_uri"],
         "nodes": nodes,
+        "priority": (spec.get("plan") or {}).get("priority", DEFAULT_PRIORITY),
         "job_definition": f"{cloud.stack}-{items.team}-training{'-multinode' if nodes > 1 else ''}",
     }
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cli.plan import cpsat
-from cli.plan.cpsat import Solution
 from cli.plan.request import Request
+from cli.plan.solution import Solution
 from turbine.domain.capacity import bounds, checker, greedy
 from turbine.domain.capacity.model import PlanInfeasibleError, Problem
 from turbine.domain.capacity.schedule import Schedule
@@ -77,6 +76,8 @@ def alternatives(request: Request, *, limit_s: float, use_solver: bool = True) -
 
 def _solver(limit_s: float, use_solver: bool) -> Callable[[Problem, str], Solution]:
     if use_solver:
+        from cli.plan import cpsat  # takes a second, and is an extra
+
         return lambda problem, objective: cpsat.solve(problem, objective, limit_s=limit_s)
     return lambda problem, objective: _by_greedy(problem, objective)
 

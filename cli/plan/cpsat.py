@@ -19,26 +19,20 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ortools.sat.python import cp_model
-
+from cli.plan import solver
+from cli.plan.solution import Solution
 from turbine.domain.capacity import bounds, checker, greedy
 from turbine.domain.capacity.model import Demand, PlanInfeasibleError, Problem, shapes
 from turbine.domain.capacity.objectives import score
 from turbine.domain.capacity.schedule import Schedule
 
+solver.make_importable()
+from ortools.sat.python import cp_model  # noqa: E402
+
 TICKS_PER_H = 100_000
 """A tick is 36 ms."""
 LIMIT_S = 2.0
 _SECOND_AIM_SHARE = 0.25
-
-
-@dataclass(frozen=True)
-class Solution:
-    """A schedule and what is proved of its first aim: no schedule has less than `bound`. Units: hours, or VM-hours."""
-
-    schedule: Schedule
-    bound: float
-    proved_optimal: bool
 
 
 def solve(
@@ -180,19 +174,19 @@ class _Model:
     def minimize(self, objective: str, limit_s: float, workers: int) -> _Found:
         aim = self._aims[objective]
         self._model.minimize(aim)
-        solver = cp_model.CpSolver()
-        solver.parameters.max_time_in_seconds = limit_s
-        solver.parameters.num_workers = workers
-        solver.parameters.random_seed = 0
-        status = solver.solve(self._model)
-        schedule = self._decoded(solver) if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
+        search = cp_model.CpSolver()
+        search.parameters.max_time_in_seconds = limit_s
+        search.parameters.num_workers = workers
+        search.parameters.random_seed = 0
+        status = search.solve(self._model)
+        schedule = self._decoded(search) if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
         count = len(self._problem.demands)
         slack = count * (count if objective == "mean" else self._problem.vms if objective == "cost" else 1)
-        bound = (solver.best_objective_bound - slack) / TICKS_PER_H / (count if objective == "mean" else 1)
+        bound = (search.best_objective_bound - slack) / TICKS_PER_H / (count if objective == "mean" else 1)
         return _Found(
             schedule,
             max(bound, 0.0),
-            solver.objective_value if schedule is not None else math.inf,
+            search.objective_value if schedule is not None else math.inf,
             status == cp_model.OPTIMAL,
             status == cp_model.INFEASIBLE,
         )
@@ -204,10 +198,10 @@ class _Model:
         self._model.add(self._aims[objective] <= math.floor(found.value_ticks))
         return self.minimize("makespan" if objective != "makespan" else "mean", limit_s, workers).schedule
 
-    def _decoded(self, solver: cp_model.CpSolver) -> Schedule:
+    def _decoded(self, search: cp_model.CpSolver) -> Schedule:
         """The solver's order and widths with the exact durations: nothing ends later for that."""
-        widths = {name: width for (name, width), taken in self._takes.items() if solver.boolean_value(taken)}
-        order = sorted(widths, key=lambda name: (solver.value(self._starts[name]), -widths[name]))
+        widths = {name: width for (name, width), taken in self._takes.items() if search.boolean_value(taken)}
+        order = sorted(widths, key=lambda name: (search.value(self._starts[name]), -widths[name]))
         return greedy.listed(self._problem, [(name, widths[name]) for name in order])
 
 

@@ -69,7 +69,7 @@ class Gangs:
             jobName=run_id,
             jobQueue=self.queue(),
             jobDefinition=definition,
-            shareIdentifier=TEAM,
+            shareIdentifier="planned",
             nodeOverrides={
                 "numNodes": NODES,
                 "nodePropertyOverrides": [

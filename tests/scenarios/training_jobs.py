@@ -33,7 +33,7 @@ def submit_by_hand(cloud: LiveCloud, team: str, run_id: str, name: str) -> str:
         jobName=name,
         jobQueue=cloud.outputs["JobQueueArn"],
         jobDefinition=f"{cloud.stack}-{team}-training",
-        shareIdentifier=team,
+        shareIdentifier="planned",
         containerOverrides={
             "environment": [{"name": "TURBINE_RUN_SPEC", "value": cloud.run_uri(team, run_id, "run.json")}]
         },

@@ -15,6 +15,10 @@ class PrepareTrainingSettings(NamedTuple):
     data_bucket: str
     artifact_bucket: str
     event_bus_name: str
+    max_vms: str
+    max_nodes: str
+    efficiency_per_doubling: str
+    launch_minutes: str
 
 
 class PublishArtifactsSettings(NamedTuple):

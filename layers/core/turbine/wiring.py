@@ -38,9 +38,11 @@ def prepare_training() -> PrepareTraining:
     from turbine.aws.dynamodb import DynamoTable
     from turbine.aws.events import EventBridgeBus
     from turbine.aws.s3 import S3Store
+    from turbine.usecases.fleet_book import Fleet
     from turbine.usecases.prepare_training import PrepareTraining
 
     given = settings.load(settings.PrepareTrainingSettings)
+    vms = int(given.max_vms)
     return PrepareTraining(
         data_bucket=given.data_bucket,
         artifact_bucket=given.artifact_bucket,
@@ -48,6 +50,12 @@ def prepare_training() -> PrepareTraining:
         table=DynamoTable(given.table_name),
         bus=EventBridgeBus(given.event_bus_name),
         clock=now,
+        fleet=Fleet(
+            vms=vms,
+            nodes_max=min(int(given.max_nodes), vms),
+            efficiency_per_doubling=float(given.efficiency_per_doubling),
+            launch_h=float(given.launch_minutes) / 60,
+        ),
     )
 
 

@@ -114,6 +114,7 @@ def trained(
         shards=tuple(shards(datasets, source_key, bench)),
         source_key=source_key,
         rule=team_file(asked.team).rule,
+        plan=None,
         nodes=1,
         artifact_bucket=ARTIFACT_BUCKET,
         created_at="2026-11-23T20:00:00Z",

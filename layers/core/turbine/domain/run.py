@@ -15,6 +15,8 @@ from turbine.domain.rule import Rule
 NAMESPACE = "Turbine/Training"
 VALIDATION_FRACTION = 0.15
 TEST_FRACTION = 0.2
+DEFAULT_PRIORITY = 5000
+"""Of a run that was prepared before there was a plan."""
 
 
 class Record(BaseModel):
@@ -71,6 +73,19 @@ class Compute(Record):
     checkpoint_every_steps: int | None = None
 
 
+class Planned(Record):
+    """The run's place in the fleet's plan when it was prepared: what was expected, not what came.
+
+    `priority` is AWS Batch's: the greater starts first.
+    """
+
+    priority: int
+    starts_at: str
+    ends_at: str
+    hours: float
+    cost_usd: float
+
+
 class MetricsTarget(Record):
     """Where the job publishes its metrics."""
 
@@ -91,6 +106,7 @@ class RunSpec(Record):
     recipe: SpecRecipe
     seed: int
     compute: Compute
+    plan: Planned | None = None
     output_uri: str
     metrics: MetricsTarget
     rule: Rule
@@ -137,6 +153,7 @@ def spec_of(
     source_key: str,
     rule: Rule,
     nodes: int,
+    plan: Planned | None,
     artifact_bucket: str,
     created_at: str,
 ) -> RunSpec:
@@ -164,6 +181,7 @@ def spec_of(
             checkpoint_every_s=manifest.compute.checkpoint_every_s,
             checkpoint_every_steps=manifest.compute.checkpoint_every_steps,
         ),
+        plan=plan,
         output_uri=f"s3://{artifact_bucket}/{run_prefix(manifest.team, run_id)}",
         metrics=MetricsTarget(namespace=NAMESPACE, dimensions={"Team": manifest.team, "RunId": run_id}),
         rule=rule,
@@ -173,4 +191,5 @@ def spec_of(
 
 def prepared(spec: RunSpec) -> dict[str, Any]:
     """What the `training` machine needs to start a run; the rest of the run's input follows from these names."""
-    return {"run_id": spec.run_id, "team": spec.team, "nodes": spec.compute.nodes}
+    priority = DEFAULT_PRIORITY if spec.plan is None else spec.plan.priority
+    return {"run_id": spec.run_id, "team": spec.team, "nodes": spec.compute.nodes, "priority": priority}

@@ -27,7 +27,6 @@ from turbine.domain.rule import Positive, Rule
 TEAMS_MAX = 280
 PRIORITY_MAX = 9999
 """Source: AWS Batch API, SubmitJob.schedulingPriorityOverride."""
-DEFAULT_PRIORITY = 5000
 
 
 class Budget(Part):
@@ -50,11 +49,11 @@ class Schedule(Part):
 class TeamCompute(Part):
     """How the team's runs take their place in the fleet; a manifest's own number of nodes comes before it.
 
-    `priority`: the greater starts first among runs that wait together.
+    `priority`: AWS Batch's, the greater starts first among runs that wait together; without one the plan gives it.
     """
 
     nodes: Literal["auto"] | Annotated[int, Field(ge=1, le=NODES_MAX)] = "auto"
-    priority: Annotated[int, Field(ge=0, le=PRIORITY_MAX)] = DEFAULT_PRIORITY
+    priority: Annotated[int, Field(ge=0, le=PRIORITY_MAX)] | None = None
 
 
 class TeamFile(Part):

@@ -8,13 +8,14 @@ refuses is recorded and told of; nothing else happens to it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from turbine.domain import arrival, capacity, document, manifest, names, outcome, run, team, uri
 from turbine.domain.arrival import BATCH_FOLDER
-from turbine.domain.cause import Cause, ManifestCause, batch_entry_cause, padded_sequencer, schedule_cause
+from turbine.domain.capacity.model import PlanInfeasibleError, vm_hours
+from turbine.domain.cause import ManifestCause, batch_entry_cause, padded_sequencer, schedule_cause
 from turbine.domain.errors import (
     ManifestUnreadableError,
     ObjectForbiddenError,
@@ -23,27 +24,20 @@ from turbine.domain.errors import (
 )
 from turbine.domain.manifest import Manifest
 from turbine.domain.rejection import WHOLE_FILE, Fault, ManifestFaultyError, fault
-from turbine.domain.run import RunSpec
+from turbine.domain.run import Planned, RunSpec
 from turbine.domain.team import TeamFile
 from turbine.domain.uri import S3Uri
 from turbine.ports import Clock, EventBus, ObjectStore, Table
+from turbine.usecases import candidates
 from turbine.usecases.budgets import Budgets
+from turbine.usecases.candidates import Candidate, Wish
 from turbine.usecases.catalog import TEAMS_PREFIX, Catalog
+from turbine.usecases.fleet_book import Fleet, FleetBook, Place
 from turbine.usecases.refusals import Refusals, Slot
 from turbine.usecases.run_files import RunFiles
 
 # Step Functions passes at most 262,144 bytes between states. A thousand runs take about 100,000 of them.
 REPLIED_REFUSALS_MAX = 50
-
-
-class Wish(NamedTuple):
-    """One run that is asked for: a checked manifest, or what is wrong with it."""
-
-    cause: Cause
-    slot: Slot
-    team: str
-    manifest: Manifest | None
-    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +50,7 @@ class PrepareTraining:
     table: Table
     bus: EventBus
     clock: Clock
+    fleet: Fleet = field(default_factory=Fleet)
 
     def __call__(self, event: dict[str, Any], execution_arn: str) -> dict[str, Any]:
         """Prepare the runs of an arrival.
@@ -77,16 +72,27 @@ class PrepareTraining:
         refusals = Refusals(self.table, self.bus, self.clock, execution_arn)
         runs: list[dict[str, Any]] = []
         rejected: list[dict[str, Any]] = []
+
+        def refuse(wish: Wish, error: ManifestFaultyError) -> None:
+            faults = _indexed(error.faults, wish.slot.entry)
+            rejected.append(refusals.record(wish.slot, wish.team, faults))
+
+        accepted: list[tuple[Wish, RunSpec | Candidate]] = []
         for wish in wishes:
             earlier = refusals.find(wish.slot)
             if earlier is not None:
                 rejected.append(earlier)
                 continue
             try:
-                spec = self._pinned(wish, catalog)
+                accepted.append((wish, self._found_or_checked(wish, catalog)))
             except ManifestFaultyError as error:
-                faults = _indexed(error.faults, wish.slot.entry)
-                rejected.append(refusals.record(wish.slot, wish.team, faults))
+                refuse(wish, error)
+        places = self._places([one for _, one in accepted if isinstance(one, Candidate)])
+        for wish, one in accepted:
+            try:
+                spec = self._pinned(one, places) if isinstance(one, Candidate) else one
+            except ManifestFaultyError as error:
+                refuse(wish, error)
                 continue
             self._record(spec, wish.slot.manifest_uri, execution_arn)
             runs.append(run.prepared(spec))
@@ -183,30 +189,23 @@ class PrepareTraining:
             )
         return found
 
-    def _pinned(self, wish: Wish, catalog: Catalog) -> RunSpec:
-        """The run spec of a wish: the one there is, or one made now. Raises: ManifestFaultyError."""
+    def _found_or_checked(self, wish: Wish, catalog: Catalog) -> RunSpec | Candidate:
+        """The run spec that there is of a wish, or what one can be made of. Raises: ManifestFaultyError."""
         given = wish.manifest
-        files = RunFiles(self.store, self.artifact_bucket)
+        run_id = ""
         if given is not None:
             run_id = names.run_id(given.team, given.dataset.name, wish.cause.key)
-            existing = files.find_spec(given.team, run_id)
+            existing = RunFiles(self.store, self.artifact_bucket).find_spec(given.team, run_id)
             if existing is not None:
                 return existing
         if wish.team:
             catalog.team(wish.team)  # for a team that nobody knows, this comes before any other fault
         if given is None:
             raise ManifestFaultyError(wish.faults)
-        spec = self._resolved(wish.cause, given, run_id, catalog)
-        self.store.put_if_absent(
-            files.place(given.team, run_id, "manifest.json"), given.model_dump_json(indent=2).encode()
-        )
-        place = files.place(given.team, run_id, "run.json")
-        if self.store.put_if_absent(place, spec.model_dump_json(indent=2).encode()):
-            return spec
-        return files.spec(str(place))  # another delivery of the same event was faster: its spec holds
+        return self._checked(wish, given, run_id, catalog)
 
-    def _resolved(self, cause: Cause, given: Manifest, run_id: str, catalog: Catalog) -> RunSpec:
-        """Look at what a manifest points to, size and price it. Raises: ManifestFaultyError."""
+    def _checked(self, wish: Wish, given: Manifest, run_id: str, catalog: Catalog) -> Candidate:
+        """Look at what a manifest points to, and at what it may cost. Raises: ManifestFaultyError."""
         file = catalog.team(given.team)
         _check_metrics(given, file)
         shards = catalog.shards(given.dataset.source.uri, given.dataset.format)
@@ -215,22 +214,64 @@ class PrepareTraining:
             catalog.check_input("inference.uri", given.inference.uri)
             if given.inference.labels is not None:
                 catalog.check_input("inference.labels", given.inference.labels)
-        nodes = 1 if given.compute.nodes == "auto" else given.compute.nodes
-        cost_usd = _check_budget(given, file, nodes)
-        if file.budget.max_cost_usd_per_week is not None:
-            budgets = Budgets(self.table, self.clock)
-            budgets.reserve(given.team, run_id, cost_usd, file.budget.max_cost_usd_per_week)
-        return run.spec_of(
+        return candidates.candidate(wish, given, run_id, file, shards, self.fleet)
+
+    def _places(self, found: list[Candidate]) -> Mapping[str, Place] | PlanInfeasibleError:
+        """The place of each in the fleet, planned together, or why there is none."""
+        if not found:
+            return {}
+        book = FleetBook(self.table, self.clock, self.fleet)
+        demands = [book.demand(one.run_id, one.file.team, vm_hours(one.work_cpu_hours), one.widths) for one in found]
+        own = {one.run_id: one.file.compute.priority for one in found if one.file.compute.priority is not None}
+        try:
+            return book.plan(demands, own)
+        except PlanInfeasibleError as error:
+            return error
+
+    def _pinned(self, one: Candidate, places: Mapping[str, Place] | PlanInfeasibleError) -> RunSpec:
+        """The run spec of a candidate, with its place, once its week can pay it. Raises: ManifestFaultyError."""
+        if isinstance(places, PlanInfeasibleError):
+            raise ManifestFaultyError([fault("compute.nodes", places.constraint, places.mend)])
+        given, place = one.manifest, places[one.run_id]
+        expected = one.estimate(place.nodes, self.fleet)
+        self._reserve(one, expected)
+        spec = run.spec_of(
             given,
-            cause=cause,
-            run_id=run_id,
-            shards=shards,
+            cause=one.wish.cause,
+            run_id=one.run_id,
+            shards=one.shards,
             source_key=uri.parse(given.dataset.source.uri).key,
-            rule=file.rule,
-            nodes=nodes,
+            rule=one.file.rule,
+            nodes=place.nodes,
+            plan=Planned(
+                priority=place.priority,
+                starts_at=place.starts_at,
+                ends_at=place.ends_at,
+                hours=expected.hours,
+                cost_usd=expected.cost_usd,
+            ),
             artifact_bucket=self.artifact_bucket,
             created_at=self._now(),
         )
+        files = RunFiles(self.store, self.artifact_bucket)
+        self.store.put_if_absent(
+            files.place(given.team, one.run_id, "manifest.json"), given.model_dump_json(indent=2).encode()
+        )
+        where = files.place(given.team, one.run_id, "run.json")
+        if self.store.put_if_absent(where, spec.model_dump_json(indent=2).encode()):
+            return spec
+        return files.spec(str(where))  # another delivery of the same event was faster: its spec holds
+
+    def _reserve(self, one: Candidate, expected: capacity.Estimate) -> None:
+        """Take the cost from the team's week; who is refused gives up its place. Raises: ManifestFaultyError."""
+        limit_usd = one.file.budget.max_cost_usd_per_week
+        if limit_usd is None:
+            return
+        try:
+            Budgets(self.table, self.clock).reserve(one.file.team, one.run_id, expected.cost_usd, limit_usd)
+        except ManifestFaultyError:
+            FleetBook(self.table, self.clock, self.fleet).strike(one.run_id)
+            raise
 
     def _record(self, spec: RunSpec, manifest_uri: str, execution_arn: str) -> None:
         """Make the run visible. Inserting again is harmless: the first record stays."""
@@ -275,23 +316,6 @@ def _check_metrics(given: Manifest, file: TeamFile) -> None:
         problem = f"{given.recipe.name} does not measure {file.rule.metric}, by which {given.team} is judged"
         mend = f"use a recipe like {file.recipe.name}, or change rule.metric in the team file"
         raise ManifestFaultyError([fault("recipe.name", problem, mend)])
-
-
-def _check_budget(given: Manifest, file: TeamFile, nodes: int) -> float:
-    """What the run is expected to cost, in USD. Raises: ManifestFaultyError."""
-    price = file.budget.instance_usd_per_hour or capacity.PRICES_USD_PER_HOUR[capacity.INSTANCE_TYPE]
-    expected = capacity.estimate(nodes, file.work_cpu_hours or capacity.WORK_CPU_HOURS, price)
-    limits = {"budget.max_cost_usd_per_run": file.budget.max_cost_usd_per_run}
-    if given.compute.max_cost_usd is not None:
-        limits["compute.max_cost_usd"] = given.compute.max_cost_usd
-    field = min(limits, key=lambda name: limits[name])
-    if capacity.over_budget(expected, limits[field]):
-        problem = (
-            f"allows {limits[field]:g} USD, but the run is estimated at {expected.cost_usd:.2f} USD "
-            f"({expected.vm_hours:.2f} h of {capacity.INSTANCE_TYPE} at {price:g} USD an hour)"
-        )
-        raise ManifestFaultyError([fault(field, problem, f"raise {field}, or use fewer nodes")])
-    return expected.cost_usd
 
 
 def _indexed(faults: tuple[Fault, ...], entry: int | None) -> tuple[Fault, ...]:

@@ -51,12 +51,18 @@ def listed(problem: Problem, order: Sequence[tuple[str, int]]) -> Schedule:
     free, starts_h = sorted(problem.vms_free_h), dict[str, float]()
     for name, width in order:
         demand = problem.by_name[name]
-        start = max(demand.release_h, free[width - 1])
-        ready = bisect_right(free, start)
-        end = start + demand.durations_h[width]
-        free = sorted([*free[: ready - width], *free[ready:], *[end] * width])
-        starts_h[name] = start
+        starts_h[name], free = taken(free, width, demand.durations_h[width], demand.release_h)
     return placed(problem, starts_h, dict(order))
+
+
+def taken(free_h: Sequence[float], width: int, hours: float, release_h: float = 0.0) -> tuple[float, list[float]]:
+    """When a run starts that takes `width` VMs as soon as they are free, and when each VM, sorted, is free after it.
+
+    It takes those that became free last, so that narrower runs find the others.
+    """
+    start_h = max(release_h, free_h[width - 1])
+    ready = bisect_right(free_h, start_h)
+    return start_h, sorted([*free_h[: ready - width], *free_h[ready:], *[start_h + hours] * width])
 
 
 def balanced(problem: Problem, schedule: Schedule) -> Schedule:
