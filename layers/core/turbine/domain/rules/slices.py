@@ -150,7 +150,7 @@ def _left_out(seen: SliceEvidence) -> str:
         return ""
     named = ", ".join(_named(numbers) for numbers in few[:NAMED_MAX])
     more = f" and {len(few) - NAMED_MAX} more" if len(few) > NAMED_MAX else ""
-    return f"{_shown(seen.column)} {named}{more}, with fewer than {seen.min_rows} rows"
+    return f"where {_shown(seen.column)} is {named}{more}, with fewer than {seen.min_rows} rows"
 
 
 def _named(numbers: SliceNumbers) -> str:
