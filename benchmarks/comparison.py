@@ -42,6 +42,7 @@ def main() -> None:
         min_delta=1e-9,
         confidence=given.confidence,
         guardrails=[],
+        slice_guardrails=[],
     )
     null = _promoted(rule, given.pairs, Setting(given.rows, ACCURACY, SHARED, 0.0))
     few = _promoted(rule, given.pairs, Setting(FEW_ROWS, FEW_ACCURACY, FEW_SHARED, 0.0))

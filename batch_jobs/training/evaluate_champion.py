@@ -87,7 +87,7 @@ def _measure(spec: EvaluationSpec, model: Path, profile: Profile, results: Path)
     """The champion's test metrics; its answers go to `results`. Raises: UnsuitableError."""
     predictor = load_stored(model, spec.dataset.target, profile)
     task = _task(predictor.task, profile, spec.dataset.target)
-    with EvaluationWriter(results, task) as evaluation:
+    with EvaluationWriter(results, task, profile.slices) as evaluation:
         test, _ = measure(task, profile.labels, _answers(predictor, task, profile), evaluation)
     require_finite(test)
     return test

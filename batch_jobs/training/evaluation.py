@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.block_sums import BlockSums
+from training.data.slices import NO_SLICES, Slices
 from training.publishing import BLOCKS_FILE, EVALUATION_FILE
 from training.tasks import Predictions, Task
 
@@ -15,13 +16,13 @@ class EvaluationWriter:
     """Writes EVALUATION_FILE and BLOCKS_FILE into a folder, as their rows come.
 
     The first is Parquet: `row_id`, `label`, `prediction`, and `probabilities` where there are classes; each call makes
-    a row group. The second is what metrics are made of, see `BlockSums`. A context manager: both are whole when it is
-    left.
+    a row group. The second is what metrics are made of, also by `slices`: see `BlockSums`. A context manager: both are
+    whole when it is left.
     """
 
-    def __init__(self, folder: Path, task: Task) -> None:
+    def __init__(self, folder: Path, task: Task, slices: Slices = NO_SLICES) -> None:
         self._folder = folder
-        self._sums = BlockSums(task)
+        self._sums = BlockSums(task, slices)
         self._file: pq.ParquetWriter | None = None
 
     def write(self, row_ids: np.ndarray, labels: np.ndarray, predictions: Predictions) -> None:

@@ -49,7 +49,7 @@ def export_and_measure(
     export.write_config(model_folder, document)
 
     predictor = Predictor.load(model_folder, next(model.parameters()).device)
-    with EvaluationWriter(folder, predictor.task) as evaluation:
+    with EvaluationWriter(folder, predictor.task, profile.slices) as evaluation:
         test, baseline = measure(task, profile.labels, _answers(predictor, profile, "test"), evaluation)
     require_finite(test)
     validation, _ = measure(task, profile.labels, _answers(predictor, profile, "validation"))

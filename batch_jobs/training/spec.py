@@ -33,10 +33,13 @@ class Shard(_Part):
 
 
 class Dataset(_Part):
+    """`slices`: the columns by whose values the evaluation is summed apart."""
+
     name: str
     version: str
     format: Literal["parquet", "tar"]
     target: str
+    slices: tuple[str, ...] = ()
     shards: list[Shard] = Field(min_length=1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from cli.cloud import Cloud
 from cli.commands import options
@@ -118,6 +119,41 @@ def _print_numbers(terminal: Terminal, decision: Item) -> None:
         terminal.print_lines([f"  the champion was measured on this run's test rows: {source}"])
     if seen := decision.get("evidence"):
         terminal.print_lines([evidence_text(seen)])
+    for guardrail in decision.get("slices") or []:
+        _print_slices(terminal, guardrail)
+
+
+def _print_slices(terminal: Terminal, guardrail: Item) -> None:
+    """A row for each value of a column that a guardrail looked at."""
+    column, metric = plain(guardrail["column"]), guardrail["metric"]
+    terminal.print_lines(
+        ["", f"{metric} by {column}, which may not worsen by more than {guardrail['max_worsening']:g}:"]
+    )
+    terminal.print_table(
+        ("slice", "rows", "challenger", "champion", "judged"),
+        [
+            (
+                Text(slice_text(one)),
+                f"{one['rows']:g}",
+                number(one["challenger"]),
+                number(one["champion"]),
+                "yes" if one["is_judged"] else f"no, fewer than {guardrail['min_rows']:g}",
+            )
+            for one in guardrail["slices"]
+        ],
+    )
+
+
+def slice_text(one: Item) -> str:
+    """The name of a slice: a value, none, or how many are folded into it."""
+    if one.get("folded"):
+        return f"({one['folded']:g} rarer values)"
+    return "(missing)" if one["value"] is None else plain(one["value"])
+
+
+def plain(text: str) -> str:
+    """A text from the data without what a terminal would obey."""
+    return text if text.isprintable() else repr(text)
 
 
 def number(value: Any) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from tests.scenarios.conftest import KeptDemo, turbine
 from tests.scenarios.live_cloud import LiveCloud
@@ -18,12 +20,14 @@ from tests.scenarios.manifests import run_id_of, winery
 pytestmark = pytest.mark.xdist_group("scenarios")
 
 
-def new_data(cloud: LiveCloud, columns: dict[str, str] | None = None) -> str:
-    """The team's wines but for the first ten, with columns renamed; their URI."""
+def new_data(cloud: LiveCloud, columns: dict[str, str] | None = None, sites: Sequence[str | None] | None = None) -> str:
+    """The team's wines but for the first ten, with columns renamed, and from sites that take turns; their URI."""
     bucket = cloud.outputs["DataBucketName"]
     shards = [cloud.read(f"s3://{bucket}/{key}") for key in cloud.keys(f"s3://{bucket}/datasets/winery/wine/v1/")]
     table = pa.concat_tables([pq.read_table(io.BytesIO(shard)) for shard in shards]).slice(10)
     table = table.rename_columns([(columns or {}).get(name, name) for name in table.column_names])
+    if sites is not None:
+        table = table.append_column("site", pa.array([sites[row % len(sites)] for row in range(table.num_rows)]))
     body = io.BytesIO()
     pq.write_table(table, body)
     place = f"datasets/winery/wine/{uuid.uuid4().hex[:8]}/"
@@ -80,3 +84,37 @@ def test_a_column_that_is_gone_holds_the_challenger_and_names_it(demo: KeptDemo)
     output = json.loads(execution["output"])
     assert output["decision"] == "held"
     assert "feature 'alcohol' is none of the data set's. turbine promote replaces it by hand." in output["reason"]
+
+
+def test_a_site_that_the_better_mean_hides_is_looked_at(demo: KeptDemo) -> None:
+    """A column of names slices both evaluations on the same rows; it is no feature of either model."""
+    cloud = demo.cloud
+    team_file = "config/teams/winery.yaml"
+    bucket = cloud.outputs["DataBucketName"]
+    before = cloud.read(f"s3://{bucket}/{team_file}")
+    team = yaml.safe_load(before)
+    guardrail = {"column": "site", "metric": "log_loss", "max_worsening": 0.0, "min_rows": 5}
+    team["rule"]["slice_guardrails"] = [guardrail]
+    cloud.put(team_file, json.dumps(team).encode())
+    try:
+        execution = run_on(cloud, new_data(cloud, sites=("hill", "valley", None)))
+    finally:
+        cloud.put(team_file, before)
+
+    assert execution["status"] == "SUCCEEDED", execution
+    run_id = json.loads(execution["output"])["run_id"]
+    decision = cloud.read_json(cloud.run_uri("winery", run_id, "decision.json"))
+    (seen,) = decision["slices"]
+    assert {one["value"] for one in seen["slices"]} == {"hill", "valley", None}
+    metrics = cloud.read_json(cloud.run_uri("winery", run_id, "metrics.json"))
+    assert sum(one["rows"] for one in seen["slices"]) == metrics["rows"]["test"]
+    for whose in ("challenger", "champion"):
+        mean = sum(one["rows"] * one[whose] for one in seen["slices"]) / metrics["rows"]["test"]
+        assert mean == pytest.approx(decision[whose]["metrics"]["log_loss"]["file"])
+    worse = [one for one in seen["slices"] if one["is_judged"] and one["challenger"] > one["champion"] + 1e-12]
+    assert ("the log_loss where 'site' is" in decision["reason"]) == bool(worse)
+    assert "site" not in cloud.read_json(cloud.run_uri("winery", run_id, "model/config.json"))["features"]
+    assert (
+        "log_loss by site, which may not worsen by more than 0:"
+        in turbine("show", run_id, environment=cloud.environment).stdout
+    )

@@ -11,8 +11,19 @@ FLOAT64_BYTES = 8
 
 
 @dataclass(frozen=True)
+class SliceCodes:
+    """The values of a column by which the evaluation is sliced: those of row i are `values[codes[i]]`.
+
+    None stands for a missing value. Shapes: `codes` (m,) int.
+    """
+
+    values: list[str | None]
+    codes: np.ndarray
+
+
+@dataclass(frozen=True)
 class Block:
-    """Some rows of the data set, unscaled.
+    """Some rows of the data set, unscaled; `slices` are there in a survey alone.
 
     Shapes: `row_ids` (m,) int64, ascending; `features` (m, f) float64, within float32's range, so that they may
     be centred before they lose digits (1700000000 and 1700000060 are one float32); `labels` (m,) int64, bool,
@@ -22,9 +33,10 @@ class Block:
     row_ids: np.ndarray
     features: np.ndarray
     labels: np.ndarray
+    slices: tuple[SliceCodes, ...] = ()
 
     def where(self, wanted: np.ndarray) -> "Block":
-        """The rows where `wanted` (m,) bool is set."""
+        """The rows where `wanted` (m,) bool is set, without `slices`."""
         return Block(self.row_ids[wanted], self.features[wanted], self.labels[wanted])
 
     @property

@@ -2,6 +2,10 @@
 
 Refused with exit code 65, naming column, row and shard: two columns of one name, two features of one name, a
 missing target, features that are not numbers, missing or infinite values anywhere, labels that do not fit int64.
+
+A column by which the evaluation is sliced holds strings, integers or booleans. One of numbers is a feature as well, as
+every column of numbers is; one of strings is read for the slices alone, and may have missing values. Refused: one that
+is not there, the target, fractions, and texts of more than MOST_SLICE_BYTES.
 """
 
 from collections import Counter
@@ -12,13 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from training.data.blocks import Block
+from training.data.blocks import Block, SliceCodes
 from training.errors import BadDataError
 
 # No Python float: compared with a float16, that would first become one, and infinite.
 FLOAT32_MAX = np.float64(np.finfo(np.float32).max)
 
+MOST_SLICE_BYTES = 128
+
 _ROW_MEND = "fill or drop such rows before writing the data set"
+_SLICE_MEND = "name an existing column in the team file's rule.slice_guardrails"
 
 
 @dataclass(frozen=True)
@@ -34,14 +41,19 @@ class Rows:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns that every shard has. A fixed-size list column `x` makes the features `x_0`, `x_1`, …"""
+    """The columns that every shard has. A fixed-size list column `x` makes the features `x_0`, `x_1`, …
+
+    `feature_columns` are those that make features, `slices` those by which the evaluation is sliced.
+    """
 
     schema: pa.Schema
     target: str
     feature_names: list[str]
+    feature_columns: list[str]
+    slices: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, schema: pa.Schema, target: str, shard_uri: str) -> "Layout":
+    def of(cls, schema: pa.Schema, target: str, shard_uri: str, slices: tuple[str, ...] = ()) -> "Layout":
         """From the first shard's schema. Raises: BadDataError naming the column."""
         require_distinct_columns(schema, shard_uri)
         if target not in schema.names:
@@ -49,7 +61,11 @@ class Layout:
                 f"target column {target!r} is not in the data set; its columns are {_some(schema.names)}",
                 "name an existing column as dataset.target",
             )
-        names = [name for field in schema if field.name != target for name in _names_of(field)]
+        for column in slices:
+            _require_sliceable(column, schema, target)
+        apart = {target, *(name for name in slices if not _is_numeric(schema.field(name).type))}
+        features = [field for field in schema if field.name not in apart]
+        names = [name for field in features for name in _names_of(field)]
         if not names:
             raise BadDataError(f"the data set has no column besides the target {target!r}", "add feature columns")
         if repeated := _repeated(names):
@@ -58,7 +74,7 @@ class Layout:
                 "rename one of the two columns",
             )
         _require_label_type(schema.field(target).type, target)
-        return cls(schema, target, names)
+        return cls(schema, target, names, [field.name for field in features], slices)
 
     def require_equal(self, schema: pa.Schema, shard_uri: str) -> None:
         """Raises: BadDataError naming a shard that has other columns than the first."""
@@ -69,7 +85,12 @@ class Layout:
                 "write every shard of a data set with the same columns and types",
             )
 
-    def decode(self, batch: pa.RecordBatch, rows: Rows) -> Block:
+    @property
+    def columns_without_slices(self) -> list[str]:
+        """What is read of a shard for features and labels alone."""
+        return [*self.feature_columns, self.target]
+
+    def decode(self, batch: pa.RecordBatch, rows: Rows, with_slices: bool = False) -> Block:
         """Raises: BadDataError naming the column and the row."""
         features = np.empty((batch.num_rows, len(self.feature_names)))
         place = 0
@@ -77,13 +98,13 @@ class Layout:
             features[:, place : place + numbers.shape[1]] = numbers
             _require_float32(numbers, f"column {name!r}", rows)
             place += numbers.shape[1]
-        return Block(rows.ids, features, _labels(batch.column(self.target), self.target, rows))
+        labels = _labels(batch.column(self.target), self.target, rows)
+        slices = (_slice_codes(batch.column(name), name, rows) for name in self.slices) if with_slices else ()
+        return Block(rows.ids, features, labels, tuple(slices))
 
     def _numbers(self, batch: pa.RecordBatch, rows: Rows) -> Iterator[tuple[str, np.ndarray]]:
         """Each feature column with its numbers. Shapes: (m, width), width 1 but for lists."""
-        for name in self.schema.names:
-            if name == self.target:
-                continue
+        for name in self.feature_columns:
             column, width = batch.column(name), 1
             _require_no_nulls(column, name, rows)
             if pa.types.is_fixed_size_list(column.type):
@@ -104,7 +125,7 @@ def _names_of(field: pa.Field) -> list[str]:
     if not _is_numeric(field.type.value_type if is_list else field.type):
         raise BadDataError(
             f"feature column {field.name!r} holds {field.type}, not numbers",
-            "encode it as numbers or leave the column out",
+            "encode it as numbers, leave the column out, or name it in the team file's rule.slice_guardrails",
         )
     return [f"{field.name}_{position}" for position in range(field.type.list_size)] if is_list else [field.name]
 
@@ -116,6 +137,55 @@ def _require_label_type(kind: pa.DataType, target: str) -> None:
             f"target column {target!r} holds {kind}, neither numbers nor strings",
             "store the target as integers, floats, strings or booleans",
         )
+
+
+def _require_sliceable(column: str, schema: pa.Schema, target: str) -> None:
+    if column not in schema.names:
+        raise BadDataError(
+            f"slice column {column!r} is not in the data set; its columns are {_some(schema.names)}", _SLICE_MEND
+        )
+    if column == target:
+        raise BadDataError(f"slice column {column!r} is the target", "use class_guardrail for the recall of classes")
+    kind = schema.field(column).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (_is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        raise BadDataError(
+            f"slice column {column!r} holds {kind}, neither strings, integers nor booleans",
+            "store what names a group of rows as a string",
+        )
+
+
+def _slice_codes(column: pa.Array, name: str, rows: Rows) -> SliceCodes:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
+    encoded = pc.dictionary_encode(column, null_encoding="encode")
+    values = [slice_name(value) for value in encoded.dictionary.to_pylist()]
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    for number, value in enumerate(values):
+        if problem := name_problem(value):
+            raise BadDataError(
+                f"slice column {name!r} holds {problem} in {rows.name(int((codes == number).argmax()))}",
+                "store short names of groups of rows",
+            )
+    return SliceCodes(values, codes)
+
+
+def slice_name(value: bool | int | str | None) -> str | None:
+    """A value as slices are named by: the same for a column that is stored as another type."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)
+
+
+def name_problem(value: str | None) -> str | None:
+    """What a value is that names no slice; None where it is well."""
+    try:
+        is_too_long = value is not None and len(value.encode()) > MOST_SLICE_BYTES
+    except UnicodeEncodeError:
+        return "half of a surrogate pair"
+    return f"a text of more than {MOST_SLICE_BYTES} bytes" if is_too_long else None
 
 
 def _labels(column: pa.Array, target: str, rows: Rows) -> np.ndarray:

@@ -27,8 +27,9 @@ class ParquetFormat:
 
     is_binary = False
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, slices: tuple[str, ...] = ()) -> None:
         self._target = target
+        self._slices = slices
         self._layout: Layout | None = None
 
     @property
@@ -43,7 +44,7 @@ class ParquetFormat:
             parquet = pq.ParquetFile(file, metadata=metadata, buffer_size=_piece_bytes(metadata))
             schema = parquet.schema_arrow
         if self._layout is None:
-            self._layout = Layout.of(schema, self._target, shard_uri)
+            self._layout = Layout.of(schema, self._target, shard_uri, self._slices)
         self._layout.require_equal(schema, shard_uri)
         if metadata.num_rows == 0:
             raise BadDataError(f"shard {shard_uri} has no rows", "leave empty shards out of the data set")
@@ -64,25 +65,27 @@ class ParquetShard:
         metadata = self.file.metadata
         return [sum(metadata.row_group(group).num_rows for group in unit) for unit in self.units]
 
-    def blocks(self, unit: int, row_ids: range, wanted: np.ndarray) -> Iterator[Block]:
+    def blocks(self, unit: int, row_ids: range, wanted: np.ndarray, with_slices: bool = False) -> Iterator[Block]:
         rows_at_once = rows_per_block(len(self.layout.feature_names))
+        columns = None if with_slices or not self.layout.slices else self.layout.columns_without_slices
         done = 0
         with _readable(self.uri):
-            for batch in self.file.iter_batches(rows_at_once, row_groups=list(self.units[unit])):
+            for batch in self.file.iter_batches(rows_at_once, row_groups=list(self.units[unit]), columns=columns):
                 some = slice(done, done + batch.num_rows)
                 done = some.stop
                 if wanted[some].any():
-                    yield self._decode(batch, np.arange(row_ids.start + some.start, row_ids.start + done), wanted[some])
+                    ids = np.arange(row_ids.start + some.start, row_ids.start + done)
+                    yield self._decode(batch, ids, wanted[some], with_slices)
         if done != len(row_ids):
             raise _unreadable(self.uri, f"it promises {len(row_ids)} rows where it has {done}")
 
     def close(self) -> None:
         self.file.close(force=True)
 
-    def _decode(self, batch: pa.RecordBatch, ids: np.ndarray, wanted: np.ndarray) -> Block:
+    def _decode(self, batch: pa.RecordBatch, ids: np.ndarray, wanted: np.ndarray, with_slices: bool) -> Block:
         if not wanted.all():
             batch, ids = batch.filter(pa.array(wanted)), ids[wanted]
-        return self.layout.decode(batch, Rows(ids, self.uri))
+        return self.layout.decode(batch, Rows(ids, self.uri), with_slices)
 
 
 def _group_rows(metadata: pq.FileMetaData, layout: Layout) -> list[range]:

@@ -5,20 +5,21 @@ so that a data set of ordinary size is read once.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from training.data.blocks import Block
 from training.data.memory import data_budget_bytes
 from training.data.shards import ShardReader
+from training.data.slices import Slices, SliceSurvey
 from training.data.source import Source
 from training.errors import BadDataError
 from training.labels import LabelSummary
 from training.moments import Moments
 from training.normalisation import Normalisation
 from training.spec import Dataset, Split
-from training.split import PARTS, TRAIN, Part, Splitter, count_parts
+from training.split import PARTS, TEST, TRAIN, Part, Splitter, count_parts
 
 # A block in memory (float64) becomes the model's input too (float32).
 BYTES_A_BLOCK_BYTE = 1.5
@@ -39,6 +40,7 @@ class Profile:
     normalisation: Normalisation
     labels: LabelSummary
     parts: np.ndarray
+    slices: Slices
     source: Source
     blocks: list[Block] | None
     budget_bytes: int
@@ -70,7 +72,7 @@ def profile_dataset(
     """
     source = Source(dataset, shards)
     budget_bytes = data_budget_bytes()
-    survey = _Survey(split, budget_bytes)
+    survey = _Survey(split, budget_bytes, dataset.slices)
     for block in source.survey():
         if check is not None:
             check(source.feature_names, block)
@@ -84,6 +86,7 @@ def profile_dataset(
         normalisation,
         survey.labels,
         survey.parts,
+        survey.slices.slices(),
         source,
         survey.blocks,
         budget_bytes,
@@ -95,12 +98,13 @@ def profile_dataset(
 class _Survey:
     """What is known of the rows seen so far."""
 
-    def __init__(self, split: Split, budget_bytes: int) -> None:
+    def __init__(self, split: Split, budget_bytes: int, slice_columns: tuple[str, ...]) -> None:
         self._splitter = Splitter(split)
         self._bytes_left = float(budget_bytes)
         self._parts: list[np.ndarray] = []
         self._train: Moments | None = None
         self.labels: LabelSummary | None = None
+        self.slices = SliceSurvey(slice_columns)
         self.lowest, self.highest = np.array(np.inf), np.array(-np.inf)
         self.blocks: list[Block] | None = []
 
@@ -112,7 +116,8 @@ class _Survey:
         if self.labels is None:
             self.labels = LabelSummary(block.labels.dtype.kind)
         self.labels.add(block.labels, is_train)
-        self._keep(block)
+        self.slices.add(block.row_ids, block.slices, parts == TEST)
+        self._keep(replace(block, slices=()))
 
     @property
     def parts(self) -> np.ndarray:

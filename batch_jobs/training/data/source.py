@@ -26,7 +26,7 @@ class OpenShard(Protocol):
     def unit_sizes(self) -> list[int]:
         """How many rows each of its units has."""
 
-    def blocks(self, unit: int, row_ids: range, wanted: np.ndarray) -> Iterator[Block]:
+    def blocks(self, unit: int, row_ids: range, wanted: np.ndarray, with_slices: bool = False) -> Iterator[Block]:
         """The rows of a unit, numbered `row_ids`, where `wanted` (len(row_ids),) bool is set."""
 
     def close(self) -> None: ...
@@ -77,7 +77,7 @@ class Source:
         return self._format.feature_names
 
     def survey(self) -> Iterator[Block]:
-        """Every row, in shard order, while the units are found.
+        """Every row, in shard order and with its slices, while the units are found.
 
         Raises: BadDataError naming the shard, and what of it is wrong.
         """
@@ -89,7 +89,7 @@ class Source:
                     unit = Unit(number, position, range(row_id, row_id + size))
                     self.units.append(unit)
                     row_id += size
-                    yield from shard.blocks(position, unit.row_ids, np.ones(size, bool))
+                    yield from shard.blocks(position, unit.row_ids, np.ones(size, bool), with_slices=True)
                 shard.close()
                 give_back()
 
@@ -131,5 +131,5 @@ def _format_of(dataset: Dataset) -> Format:
         # Imported only here: Pillow is for images alone.
         from training.data.tar import TarFormat
 
-        return TarFormat(dataset.target)
-    return ParquetFormat(dataset.target)
+        return TarFormat(dataset.target, dataset.slices)
+    return ParquetFormat(dataset.target, dataset.slices)

@@ -1,8 +1,9 @@
 """Tar shards of images in the convention of WebDataset: `key.png` or `key.jpg` beside `key.cls` or `key.json`.
 
 A key is a member's path up to the first dot of its name. The label is the integer in `key.cls` where the target
-is "cls", else the target's field in the object of `key.json`. Other members are left alone. Nothing is unpacked:
-members are read from the archive by where they lie in it, and no name ever reaches the file system.
+is "cls", else the target's field in the object of `key.json`, whose other fields may slice the evaluation. Other
+members are left alone. Nothing is unpacked: members are read from the archive by where they lie in it, and no name ever
+reaches the file system.
 
 Refused with exit code 65, naming shard and member: what is no uncompressed tar, members that are links or
 devices, a sample without image or label or with two, labels of mixed types, and what images.py refuses.
@@ -17,7 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from training.data.blocks import Block, rows_per_block
+from training.data.blocks import Block, SliceCodes, rows_per_block
+from training.data.columns import name_problem, slice_name
 from training.data.images import ImageShape, decode_image
 from training.errors import BadDataError
 
@@ -49,6 +51,7 @@ class TarFormat:
     """Learns the images' shape and the labels' type from the first sample."""
 
     target: str
+    slices: tuple[str, ...] = ()
     shape: ImageShape | None = None
     label_type: type | None = None
     is_binary: bool = True
@@ -60,6 +63,7 @@ class TarFormat:
 
     def open(self, file: pa.NativeFile, shard_uri: str) -> "TarShard":
         """Raises: BadDataError."""
+        self._require_fields()
         samples = _samples(file, shard_uri, CLASS_TARGET if self.target == CLASS_TARGET else "json")
         if not samples:
             raise BadDataError(f"shard {shard_uri} has no samples", "leave empty shards out of the data set")
@@ -68,6 +72,18 @@ class TarFormat:
             self.shape, _ = shard.read_image(samples[0])
             self.label_type = type(shard.read_label(samples[0]))
         return shard
+
+    def _require_fields(self) -> None:
+        for name in self.slices:
+            if self.target == CLASS_TARGET:
+                raise BadDataError(
+                    f"slice column {name!r} is not in the data set: .cls holds the label alone",
+                    "write label and slices as fields of .json, and name the label's as dataset.target",
+                )
+            if name == self.target:
+                raise BadDataError(
+                    f"slice column {name!r} is the target", "use class_guardrail for the recall of classes"
+                )
 
 
 @dataclass(frozen=True)
@@ -84,14 +100,16 @@ class TarShard:
         starts = range(0, len(self.samples), self._unit_rows)
         return [min(self._unit_rows, len(self.samples) - start) for start in starts]
 
-    def blocks(self, unit: int, row_ids: range, wanted: np.ndarray) -> Iterator[Block]:
+    def blocks(self, unit: int, row_ids: range, wanted: np.ndarray, with_slices: bool = False) -> Iterator[Block]:
         first = unit * self._unit_rows
         ids = np.flatnonzero(wanted)
         if not len(ids):
             return
         samples = [self.samples[first + position] for position in ids.tolist()]
         features = np.stack([self._pixels(sample) for sample in samples]).astype(np.float64)
-        yield Block(row_ids.start + ids, features, np.array([self._typed_label(sample) for sample in samples]))
+        labels = np.array([self._typed_label(sample) for sample in samples])
+        slices = self._slice_codes(samples) if with_slices and self.format.slices else ()
+        yield Block(row_ids.start + ids, features, labels, slices)
 
     def close(self) -> None:
         self.file.close()
@@ -113,6 +131,18 @@ class TarShard:
                 "write an integer as .cls, or an object with the target's field as .json",
             ) from error
         return _checked(label, self._name(member))
+
+    def _slice_codes(self, samples: list[tuple[Member, Member]]) -> tuple[SliceCodes, ...]:
+        """Raises: BadDataError naming the member."""
+        documents = [(json.loads(self._read(member)), self._name(member)) for _, member in samples]
+        coded = []
+        for column in self.format.slices:
+            numbers: dict[str | None, int] = {}
+            codes = [
+                numbers.setdefault(_slice_of(document, column, name), len(numbers)) for document, name in documents
+            ]
+            coded.append(SliceCodes(list(numbers), np.array(codes)))
+        return tuple(coded)
 
     @property
     def _unit_rows(self) -> int:
@@ -189,6 +219,27 @@ def _complete(key: str, sample: Sample, shard_uri: str, label_ending: str) -> tu
             f"sample {key.lstrip('/')!r} of shard {shard_uri} has no {missing}", "write image and label of each sample"
         )
     return sample.image, sample.label
+
+
+def _slice_of(document: dict[str, object], column: str, name: str) -> str | None:
+    """Raises: BadDataError for a field that is not there, or names no group of samples."""
+    if column not in document:
+        raise BadDataError(
+            f"{name} has no field {column!r}, a slice column", "give every sample the field, null where it is not known"
+        )
+    value = document[column]
+    if value is not None and not isinstance(value, bool | int | str):
+        raise BadDataError(
+            f"{name} holds {type(value).__name__} as {column!r}, a slice column",
+            "store what names a group of samples as a string, an integer, a boolean or null",
+        )
+    named = slice_name(value)
+    if problem := name_problem(named):
+        raise BadDataError(
+            f"{name} holds {problem} as {column!r}, a slice column",
+            "store short names of groups of samples",
+        )
+    return named
 
 
 def _checked(label: object, name: str) -> Label:

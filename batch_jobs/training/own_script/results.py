@@ -69,7 +69,7 @@ def take_results(spec: RunSpec, config: OwnScriptConfig, workplace: Workplace, p
     try:
         predictor = load_stored(workplace.output / MODEL_FOLDER, spec.dataset.target, profile)
         task = predictor.task
-        with EvaluationWriter(workplace.output, task) as evaluation:
+        with EvaluationWriter(workplace.output, task, profile.slices) as evaluation:
             test, baseline = measure(task, profile.labels, _answers(predictor, profile, "test"), evaluation)
         validation, _ = measure(task, profile.labels, _answers(predictor, profile, "validation"))
     except UnsuitableError as error:

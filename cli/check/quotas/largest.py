@@ -11,6 +11,7 @@ from typing import Any
 from cli.check.quotas import limits, longest
 from cli.check.quotas.world import NOW, REFUSED, VERSION_ID
 from turbine.domain import manifest, recipes
+from turbine.domain.evaluation import EvaluationBlocks, SliceSums
 from turbine.domain.inference import INPUT_KEY_MAX_BYTES
 from turbine.domain.metrics import Metrics
 from turbine.domain.run import RunSpec
@@ -19,6 +20,7 @@ from turbine.domain.team import TeamFile
 BUCKET = "b" * 63
 _NUMBER = -1.2345678901234567e-300
 """A number whose text is as long as a double's can be."""
+_ROWS = 10**12
 
 
 def object_created(key: str) -> dict[str, Any]:
@@ -98,20 +100,44 @@ def one_manifest(team: str) -> dict[str, Any]:
 
 
 def team_file(team: str) -> str:
-    """A team's file with as many guardrails as one may have."""
+    """A team's file with as many guardrails as one may have, also by the values of columns."""
     recipe = max(recipes.RECIPES, key=len)
     metric = max(recipes.RECIPES[recipe], key=len)
     direction = recipes.direction_of(metric)
     guardrails = longest.schema_bound(TeamFile, "rule", "guardrails")
+    slices = longest.schema_bound(TeamFile, "rule", "slice_guardrails")
+    column = longest.schema_bound(TeamFile, "rule", "slice_guardrails", "[]", "column")
     rule = {
         "name": "min_delta",
         "metric": metric,
         "direction": direction,
         "min_delta": -_NUMBER,
         "guardrails": [{"metric": metric, "direction": direction, "max_worsening": -_NUMBER}] * guardrails,
+        "slice_guardrails": [
+            {"column": text, "metric": metric, "max_worsening": -_NUMBER, "min_rows": 2 * _ROWS}
+            for text in _texts(slices, column)
+        ],
     }
     budget = {"max_cost_usd_per_run": 10**9}
     return json.dumps({"team": team, "recipe": {"name": recipe}, "rule": rule, "budget": budget})
+
+
+def evaluation_blocks(spec: RunSpec) -> EvaluationBlocks:
+    """An evaluation with as many slices as there may be, of the longest names and numbers, each with too few rows."""
+    count = longest.schema_bound(EvaluationBlocks, "slices", "{value}", "values")
+    name = longest.schema_bound(EvaluationBlocks, "slices", "{value}", "values", "[]")
+    rows = [float(_ROWS)] * (count + 1)
+    columns = {"rows": rows, "actual/0": rows, "predicted/0": rows, "hits/0": [-_NUMBER * _ROWS] * (count + 1)}
+    slices = {
+        column: SliceSums(values=list(_texts(count, name)), folded=_ROWS, columns=columns)
+        for column in spec.rule.slice_columns
+    }
+    return EvaluationBlocks(columns={"rows": [sum(rows)]}, slices=slices)
+
+
+def _texts(count: int, most: int) -> list[str]:
+    """So many texts, all as long as that."""
+    return [f"{number:02}".ljust(most, longest.WORST) for number in range(count)]
 
 
 def batch_manifest(largest: dict[str, Any], data: str, refusals: int) -> dict[str, Any]:

@@ -72,6 +72,8 @@ def _inner(node: Mapping[str, Any], name: str, schema: Mapping[str, Any]) -> Map
     for option in _options(node, schema):
         if name == "[]" and "items" in option:
             return dict(option["items"])
+        if name == "{value}" and "additionalProperties" in option:
+            return dict(option["additionalProperties"])
         if name == "{key}" and "additionalProperties" in option:
             return option.get("propertyNames") or {"type": "string"}
         if name in (option.get("properties") or {}):

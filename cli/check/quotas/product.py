@@ -128,7 +128,10 @@ def _train(product: Product) -> None:
     """What a job leaves: every file that its contract promises, and metrics of the longest names."""
     assert product.spec is not None
     place = parse(product.spec.output_uri)
-    bodies = dict.fromkeys(PROMISED, b"x") | {"metrics.json": largest.metrics(product.spec).model_dump_json().encode()}
+    bodies = dict.fromkeys(PROMISED, b"x") | {
+        "metrics.json": largest.metrics(product.spec).model_dump_json().encode(),
+        "evaluation_blocks.json": largest.evaluation_blocks(product.spec).model_dump_json().encode(),
+    }
     for name, body in bodies.items():
         product.training.store.put(place / name, body)
     files = {
@@ -198,7 +201,7 @@ def _leave_run(product: Product, run_id: str, split_id: str) -> None:
     """Another run of the same numbers, measured on a test split."""
     assert product.spec is not None
     store, own = product.training.store, product.spec
-    for name in ("run.json", "metrics.json", "_SUCCESS"):
+    for name in ("run.json", "metrics.json", "evaluation_blocks.json", "_SUCCESS"):
         place = f"{own.output_uri}{name}"
         body = store.read(parse(place)).replace(own.run_id.encode(), run_id.encode())
         store.put(parse(place.replace(own.run_id, run_id)), body.replace(own.split.id.encode(), split_id.encode()))

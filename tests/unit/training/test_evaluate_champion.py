@@ -19,7 +19,8 @@ import torch
 from tests.unit.training.conftest import ARTIFACT_BUCKET, OUTPUT_URI, RUN_ID, blobs
 from tests.unit.training.splits import split_rows
 from training import launcher
-from training.spec import Split
+from training.data import ShardReader, profile_dataset
+from training.spec import Split, parse_evaluation_spec
 
 CHALLENGER = "winery-wine-ba9876543210"
 FOLDER = f"runs/winery/{CHALLENGER}/champions/{RUN_ID}/"
@@ -43,10 +44,12 @@ def champion(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
 def evaluate(bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Evaluate:
     """Measure the champion on another table; the exit code, and metrics.json or the log's last line."""
 
-    def run(table: pa.Table, target: str = "class", **of_champion: Any) -> tuple[int, dict[str, Any]]:
+    def run(
+        table: pa.Table, target: str = "class", slices: tuple[str, ...] = (), **of_champion: Any
+    ) -> tuple[int, dict[str, Any]]:
         marker = json.loads(bench.output("_SUCCESS"))
         files = {name: marker["files"][f"model/{name}"] for name in ("config.json", "model.safetensors")}
-        dataset = {"name": "wine", "version": "cafe" * 4, "format": "parquet", "target": target}
+        dataset = {"name": "wine", "version": "cafe" * 4, "format": "parquet", "target": target, "slices": slices}
         spec = {
             "schema_version": 1,
             "run_id": CHALLENGER,
@@ -284,3 +287,29 @@ def test_a_job_overtaken_by_another_ends_well(
     marker = read(bench, "_SUCCESS")
     code, _ = evaluate(moved(by=3.0))
     assert (code, read(bench, "_SUCCESS")) == (0, marker)
+
+
+def sited(table: pa.Table, values: int = 3) -> pa.Table:
+    sites = [(None, *map(str, range(1, values)))[number % values] for number in range(table.num_rows)]
+    return table.append_column("site", pa.array(sites, pa.string()))
+
+
+def test_it_is_summed_by_the_challengers_slices_on_the_same_rows(bench: Any, champion: Any, evaluate: Evaluate) -> None:
+    """Its own run knew of none: values, folds and rows are those that the challenger's run finds in the data."""
+    champion(blobs(400))
+    table = sited(blobs(400), 50)
+    code, metrics = evaluate(table, slices=("site",))
+    assert (code, metrics["obstacle"]) == (0, None)
+    theirs = json.loads(read(bench, "evaluation_blocks.json"))["slices"]["site"]
+    told = parse_evaluation_spec(read(bench, "evaluation.json"), URI)
+    (mine,) = profile_dataset(told.dataset, told.split, ShardReader(bench.s3), scales_inputs=True).slices.columns
+    assert (mine.values, mine.folded) == (theirs["values"], theirs["folded"])
+    assert mine.values[0] is None and mine.folded > 0
+    assert np.bincount(mine.places).tolist() == theirs["columns"]["rows"]
+    rows = pq.read_table(io.BytesIO(read(bench, "evaluation.parquet")))
+    sites = table["site"].take(rows["row_id"]).to_pylist()
+    hits = np.asarray(rows["label"]) == np.asarray(rows["prediction"])
+    for place, value in enumerate(mine.values):
+        here = np.array([site == value for site in sites])
+        assert (theirs["columns"]["rows"][place], theirs["columns"]["hits"][place]) == (here.sum(), hits[here].sum())
+    assert sum(theirs["columns"]["rows"]) == metrics["rows"]["test"]

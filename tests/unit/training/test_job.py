@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import tarfile
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from inference.payload import JSON_LINES, parse_rows, render
+from tests.unit.training.conftest import blobs
 from tests.unit.training.splits import fraction, split_rows
 from training import launcher
 from training.data import ShardReader
@@ -373,3 +375,25 @@ def test_a_bug_ends_with_its_traceback(bench: Any, run_job: Any, table: pa.Table
     spec_uri = bench.put_run([bench.put_shard(table)], output_uri="s3://no-such-bucket/runs/winery/x/")
     assert run_job(spec_uri) == 70
     assert "traceback" in last_line(capsys)
+
+
+def test_a_run_is_summed_by_the_values_of_a_column_that_is_no_feature(bench: Any, run_job: Any) -> None:
+    table = blobs(200).append_column("site", pa.array(["A", "B", None, "A"] * 50))
+    dataset = {"name": "wine", "version": "feed" * 4, "format": "parquet", "target": "class", "slices": ["site"]}
+    assert run_job(bench.put_run([], dataset=dataset | {"shards": [bench.put_shard(table)]})) == 0
+    assert json.loads(bench.output("model/config.json"))["features"] == ["a", "b", "c"]
+    sums = json.loads(bench.output("evaluation_blocks.json"))["slices"]["site"]
+    rows = pq.read_table(io.BytesIO(bench.output("evaluation.parquet")))
+    sites = table["site"].take(rows["row_id"]).to_pylist()
+    assert dict(zip(sums["values"], sums["columns"]["rows"], strict=True)) == Counter(sites)
+
+
+def test_a_slice_column_that_is_not_there_ends_the_job_before_it_trains(
+    bench: Any, run_job: Any, table: pa.Table, capsys: Any
+) -> None:
+    dataset = {"name": "wine", "version": "feed" * 4, "format": "parquet", "target": "class", "slices": ["site"]}
+    assert run_job(bench.put_run([], dataset=dataset | {"shards": [bench.put_shard(table)]})) == 65
+    line = last_line(capsys)
+    assert line["message"] == "slice column 'site' is not in the data set; its columns are a, b, c, class"
+    assert line["mend"] == "name an existing column in the team file's rule.slice_guardrails"
+    assert bench.output_names() == []

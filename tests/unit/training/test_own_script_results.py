@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -189,3 +190,19 @@ def test_a_fault_is_named(left: Left, harm: Callable[[Path], None], words: str) 
         left.take()
     assert words in caught.value.message
     assert not (left.output / "model.tar.gz").exists()
+
+
+def test_a_scripts_model_is_summed_by_slices_too(bench: Workbench, tmp_path: Path) -> None:
+    table = blobs().append_column("site", pa.array(["A", "B"] * 60))
+    bench.put_run([bench.put_shard(table)], recipe="own_script", hyperparameters=CONFIG.model_dump())
+    spec = parse_spec(bench.output("run.json"), SPEC_URI)
+    spec = spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"slices": ("site",)})})
+    profile = profile_dataset(spec.dataset, spec.split, ShardReader(bench.s3), scales_inputs=False)
+    workplace = Workplace(tmp_path / "work")
+    workplace.make_folders()
+    write_sound_results(workplace.output, profile)
+    measured = Left(spec, workplace, profile).take()
+    sums = json.loads((workplace.output / "evaluation_blocks.json").read_text())["slices"]["site"]
+    hits, rows = sum(sums["columns"]["hits"]), sum(sums["columns"]["rows"])
+    assert set(sums["values"]) == {"A", "B"} and rows == profile.row_counts["test"]
+    assert hits / rows == pytest.approx(measured["test"]["accuracy"])

@@ -3,12 +3,12 @@
 Data that has changed has another test split, and models compare only on one. So the job `EvaluateChampion`
 (`batch_jobs/training/evaluate_champion.py`) puts the champion to the challenger's rows, and leaves the same files as a
 run below `runs/<team>/<challenger>/champions/<champion>/`. The same is done for a champion whose numbers are so old
-that CloudWatch has dropped them.
+that CloudWatch has dropped them, and for one whose evaluation is not summed by a column that the rule asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -47,8 +47,11 @@ class MeasurementWanted(Record):
     reason: str
 
 
-def why_wanted(challenger: Metrics, champion: Metrics, now: datetime) -> str | None:
-    """Why the champion's own numbers will not do; None when they will."""
+def why_wanted(challenger: Metrics, champion: Metrics, now: datetime, unsliced: Sequence[str] = ()) -> str | None:
+    """Why the champion's own numbers will not do; None when they will.
+
+    `unsliced`: columns by whose values its challenger's evaluation is summed and its own is not.
+    """
     if champion.split_id != challenger.split_id:
         return (
             f"The challenger was measured on test split {challenger.split_id}, "
@@ -56,6 +59,8 @@ def why_wanted(challenger: Metrics, champion: Metrics, now: datetime) -> str | N
         )
     if now - champion.published_at > POINTS_LIVE:
         return f"CloudWatch keeps no number for as long as the champion {champion.run_id} is old."
+    if unsliced:
+        return f"The evaluation of the champion {champion.run_id} is not summed by {', '.join(map(repr, unsliced))}."
     return None
 
 

@@ -11,23 +11,28 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, StringConstraints, model_validator
 
+from turbine.domain.rule import SLICE_GUARDRAILS_MAX, SLICE_NAME_MAX
 from turbine.domain.run import Record
 
 Sums = Mapping[str, float]
 """Of some blocks, by the name of the column."""
 
 
+# As the job sums them, with one for all others (`batch_jobs/training/data/slices.py`).
+SLICE_VALUES_MAX = 32
+
 ClassLabel = bool | int | str
 """As the data have it."""
 
 
-class EvaluationBlocks(Record):
-    """Columns of one length, `rows` among them. `classes`: their names by number, where there are few."""
+SliceValue = Annotated[str, StringConstraints(max_length=SLICE_NAME_MAX)]
 
-    schema_version: Literal[1] = 1
-    classes: list[ClassLabel] | None = None
+
+class Columns(Record):
+    """Columns of sums, all of one length, `rows` among them."""
+
     columns: dict[str, Annotated[list[FiniteFloat], Field(min_length=1)]]
 
     @model_validator(mode="after")
@@ -43,8 +48,35 @@ class EvaluationBlocks(Record):
     def row_count(self) -> int:
         return round(sum(self.columns["rows"]))
 
+    @property
+    def totals(self) -> dict[str, float]:
+        return {name: sum(column) for name, column in self.columns.items()}
 
-def fault(metric: str, blocks: EvaluationBlocks) -> str | None:
+
+class SliceSums(Columns):
+    """A sum for each of `values` in its place, None being that of rows without one; last, one for all `folded` ones."""
+
+    values: Annotated[list[SliceValue | None], Field(max_length=SLICE_VALUES_MAX)]
+    folded: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _in_their_places(self) -> Self:
+        if len(set(self.values)) < len(self.values):
+            raise ValueError("values has one twice")
+        if len(self.columns["rows"]) != len(self.values) + bool(self.folded):
+            raise ValueError(f"columns are not of {len(self.values)} values and {self.folded} folded ones")
+        return self
+
+
+class EvaluationBlocks(Columns):
+    """Sums over blocks. `classes`: their names by number, where there are few. `slices`: sums by a column's values."""
+
+    schema_version: Literal[1] = 1
+    classes: list[ClassLabel] | None = None
+    slices: dict[SliceValue, SliceSums] = Field(default_factory=dict, max_length=SLICE_GUARDRAILS_MAX)
+
+
+def fault(metric: str, blocks: Columns) -> str | None:
     """Why a metric cannot be put together from the blocks; None where it can."""
     columns = blocks.columns
     strange = [name for name in columns if "/" in name and not _OF_CLASS.fullmatch(name)]

@@ -36,12 +36,13 @@ class Shard(Record):
 
 
 class PinnedDataset(Record):
-    """A dataset as it was when the run was prepared."""
+    """A dataset as it was when the run was prepared; `slices`: the columns by whose values the evaluation is summed."""
 
     name: str
     version: str
     format: ShardFormat
     target: str
+    slices: tuple[str, ...] = ()
     shards: tuple[Shard, ...]
 
 
@@ -170,6 +171,7 @@ def spec_of(
             version=version,
             format=manifest.dataset.format,
             target=manifest.dataset.target,
+            slices=rule.slice_columns,
             shards=shards,
         ),
         split=split_of(manifest.team, version),

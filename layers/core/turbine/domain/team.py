@@ -21,7 +21,7 @@ from turbine.domain.manifest import (
 from turbine.domain.names import Team
 from turbine.domain.recipes import RECIPES
 from turbine.domain.rejection import ManifestFaultyError, fault, faults_of
-from turbine.domain.rule import Positive, Rule
+from turbine.domain.rule import Positive, Rule, rule_metrics
 
 # Each team has a rule on the bus, which may have 300, and three roles in an account that may have 1,000.
 TEAMS_MAX = 280
@@ -71,9 +71,15 @@ class TeamFile(Part):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = DEFAULT_SEED
 
     @model_validator(mode="after")
+    def _slices_are_not_by_the_target(self) -> TeamFile:
+        if self.dataset is not None and self.dataset.target in self.rule.slice_columns:
+            raise ValueError(f"slice_guardrails are by {self.dataset.target}, the target: use class_guardrail")
+        return self
+
+    @model_validator(mode="after")
     def _metrics_exist(self) -> TeamFile:
         measured = RECIPES[self.recipe.name]
-        for metric in (self.rule.metric, *(guardrail.metric for guardrail in self.rule.guardrails)):
+        for metric in rule_metrics(self.rule):
             if metric not in measured:
                 raise ValueError(f"rule uses {metric}, but {self.recipe.name} measures {', '.join(measured)}")
         return self

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from pydantic import Field
+
 from turbine.domain.evaluation import EvaluationBlocks
 from turbine.domain.metrics import Measured
-from turbine.domain.rule import Rule
-from turbine.domain.rules import RULES, Evidence, Ruling, Sample, min_delta
-from turbine.domain.rules.ruling import Decision
+from turbine.domain.rule import Rule, rule_metrics
+from turbine.domain.rules import RULES, Evidence, Ruling, Sample, min_delta, slices
+from turbine.domain.rules.ruling import Decision, SliceEvidence
 from turbine.domain.run import Record
 
 PAST_TENSE: Mapping[str, str] = {"promote": "promoted", "hold": "held", "reject": "rejected"}
@@ -49,12 +51,8 @@ class Verdict(Record):
     baseline: dict[str, float]
     delta: float | None
     evidence: Evidence | None = None
+    slices: list[SliceEvidence] = Field(default_factory=list)
     decided_at: str
-
-
-def rule_metrics(rule: Rule) -> list[str]:
-    """The metrics that a decision by this rule needs."""
-    return [rule.metric, *(guardrail.metric for guardrail in rule.guardrails)]
 
 
 def missing(*sides: Side | None) -> list[str]:
@@ -94,6 +92,7 @@ def decide(
         baseline=dict(baseline),
         delta=judged.delta if judged else None,
         evidence=judged.evidence if judged else None,
+        slices=list(judged.slices) if judged else [],
         decided_at=decided_at,
     )
 
@@ -105,12 +104,13 @@ def _judge(
     if champion is None:
         return _judge_first(rule, mine, baseline)
     theirs = _values(champion)
-    ruling = RULES[rule.name](rule, Sample(mine, blocks[0]), Sample(theirs, blocks[1]))
+    samples = Sample(mine, blocks[0]), Sample(theirs, blocks[1])
+    ruling, looked_at = RULES[rule.name](rule, *samples), slices.evidence(rule, *samples)
     reason = (
         f"{_VERBS[ruling.decision]}: {rule.metric} {mine[rule.metric]:.6g} against the champion's "
-        f"{theirs[rule.metric]:.6g}, {ruling.why}."
+        f"{theirs[rule.metric]:.6g}, {ruling.why}{slices.left_out(looked_at)}."
     )
-    return ruling._replace(why=reason)
+    return ruling._replace(why=reason, slices=looked_at)
 
 
 def _judge_first(rule: Rule, mine: Mapping[str, float], baseline: Mapping[str, float]) -> Ruling:
@@ -118,7 +118,9 @@ def _judge_first(rule: Rule, mine: Mapping[str, float], baseline: Mapping[str, f
     # Guardrails protect what a champion has reached; a first model has nothing to worsen. Of the baseline there are
     # no rows to draw: the difference itself decides.
     ruling = min_delta.judge(
-        rule.model_copy(update={"guardrails": [], "class_guardrail": None}), Sample(mine), Sample(baseline)
+        rule.model_copy(update={"guardrails": [], "class_guardrail": None, "slice_guardrails": []}),
+        Sample(mine),
+        Sample(baseline),
     )
     decision: Decision = "promote" if ruling.decision == "promote" else "reject"
     verb = _VERBS[decision]

@@ -2,8 +2,9 @@
 
 `metrics.json` is the truth, CloudWatch its published copy: both are read for both models, and
 nothing is promoted on a value that is missing or that disagrees. A champion that was measured on
-another test split is measured on the challenger's first: the machine is told, and asks again. The
-first decision against a champion stays; asking again gives it again.
+another test split, or not by the slices that the rule guards, is measured on the challenger's rows
+first: the machine is told, and asks again. The first decision against a champion stays; asking again
+gives it again.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ class CompareModels:
         """The champion on the challenger's test split; or what has to be done before that can be told."""
         reigning = files.spec(str(files.place(spec.team, champion_run_id, "run.json")))
         own = files.metrics(spec.team, reigning.run_id)
-        why = why_wanted(files.metrics(spec.team, spec.run_id), own, self.clock())
+        unsliced = self._unsliced(files, spec, reigning)
+        why = why_wanted(files.metrics(spec.team, spec.run_id), own, self.clock(), unsliced)
         if why is None:
             return Opponent(self._own_side(files, reigning, own))
         measured = files.champion_metrics(spec.team, spec.run_id, reigning.run_id)
@@ -103,6 +105,14 @@ class CompareModels:
             obstacle=measured.obstacle,
         )
         return Opponent(side, folder)
+
+    def _unsliced(self, files: RunFiles, spec: RunSpec, reigning: RunSpec) -> list[str]:
+        """Columns of the rule's that the challenger's evaluation is summed by, and the champion's is not."""
+        if not spec.rule.slice_guardrails:
+            return []
+        mine, theirs = (files.evaluation_blocks(run.team, run.run_id) for run in (spec, reigning))
+        there = theirs.slices if theirs is not None else {}
+        return [column for column in spec.rule.slice_columns if mine and column in mine.slices and column not in there]
 
     def _own_side(self, files: RunFiles, spec: RunSpec, metrics: Metrics) -> Side:
         """A model by the numbers of its own run."""
@@ -154,7 +164,8 @@ class CompareModels:
 
     def _blocks(self, files: RunFiles, spec: RunSpec, opponent: Opponent | None) -> verdict.Blocks:
         """Only where the rule draws from them."""
-        is_asked_for = spec.rule.name == "paired_bootstrap" or spec.rule.class_guardrail is not None
+        rule = spec.rule
+        is_asked_for = rule.name == "paired_bootstrap" or rule.class_guardrail is not None or rule.slice_guardrails
         if opponent is None or not is_asked_for:
             return None, None
         run_id = spec.run_id if opponent.folder else opponent.side.run_id

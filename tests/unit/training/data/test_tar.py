@@ -280,3 +280,38 @@ def test_an_image_of_too_many_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(images, "MOST_BYTES", 10)
     with pytest.raises(BadDataError, match=r"member 'train/0000.png' of .* has \d+ bytes"):
         read_all(tar_of(samples(range(1))))
+
+
+def test_other_fields_of_the_labels_slice_the_evaluation() -> None:
+    members = samples(range(4), "json")
+    sites = ["A", 7, None, True]
+    for number, site in enumerate(sites):
+        label = {"colour": "even", "site": site, "age": 0.5}
+        members[f"train/{number:04}.json"] = json.dumps(label).encode()
+    shard = TarFormat("colour", ("site",)).open(pa.BufferReader(tar_of(members)), "s3://data/a.tar")
+    (block,) = shard.blocks(0, range(4), np.ones(4, bool), with_slices=True)
+    (codes,) = block.slices
+    assert [codes.values[code] for code in codes.codes.tolist()] == ["A", "7", None, "true"]
+    (plain,) = shard.blocks(0, range(4), np.ones(4, bool))
+    assert plain.slices == ()
+
+
+@pytest.mark.parametrize(
+    ("target", "column", "value", "problem"),
+    [
+        ("cls", "site", "x", "slice column 'site' is not in the data set: .cls holds the label alone"),
+        ("colour", "colour", "x", "slice column 'colour' is the target"),
+        ("colour", "device", "x", "member 'train/0001.json' .* has no field 'device', a slice column"),
+        ("colour", "site", 0.5, "member 'train/0001.json' .* holds float as 'site'"),
+        ("colour", "site", "x" * 129, "member 'train/0001.json' .* holds a text of more than 128 bytes as 'site'"),
+        ("colour", "site", "\ud800", "member 'train/0001.json' .* holds half of a surrogate pair as 'site'"),
+    ],
+)
+def test_a_field_that_slices_nothing_is_named(target: str, column: str, value: Any, problem: str) -> None:
+    members = samples(range(2), "cls" if target == "cls" else "json")
+    if target != "cls":
+        members["train/0000.json"] = json.dumps({"colour": "even", "site": "A", "device": 1}).encode()
+        members["train/0001.json"] = json.dumps({"colour": "odd", "site": value}).encode()
+    with pytest.raises(BadDataError, match=problem):
+        shard = TarFormat(target, (column,)).open(pa.BufferReader(tar_of(members)), "s3://data/a.tar")
+        list(shard.blocks(0, range(2), np.ones(2, bool), with_slices=True))

@@ -294,3 +294,77 @@ def test_more_or_longer_metrics_than_can_be_passed_on_are_named(world: World, te
     world.store[place] = json.dumps(json.loads(world.store[place]) | {"test": test}).encode()
     with pytest.raises(ArtifactCorruptError, match=r"metrics\.json cannot be read: test"):
         compare(world, run)
+
+
+def guard_sites(world: World) -> None:
+    """The team's rule from now on."""
+    place = "s3://data/config/teams/vision.yaml"
+    guardrail = "slice_guardrails: [{column: site, metric: accuracy, max_worsening: 0.02, min_rows: 10}]"
+    text = world.store[place].decode().replace("min_delta: 0.005}", f"min_delta: 0.005, {guardrail}}}")
+    world.store[place] = text.encode()
+
+
+def of_sites(world: World, name: str, hits: tuple[int, int] | None, accuracy: float) -> RunReference:
+    """A run of 100 rows on each of two sites; without `hits` its job has summed nothing by site."""
+    run = world.finished_run(test={"accuracy": accuracy}, name=name)
+    world.store[f"{run.spec_uri.removesuffix('run.json')}evaluation_blocks.json"] = blocks_of_sites(hits, accuracy)
+    return run
+
+
+def blocks_of_sites(hits: tuple[int, int] | None, accuracy: float) -> bytes:
+    document: dict[str, Any] = {"columns": {"rows": [200], "hits": [round(200 * accuracy)]}}
+    if hits is not None:
+        document["slices"] = {"site": {"values": ["A", "B"], "columns": {"rows": [100, 100], "hits": list(hits)}}}
+    return json.dumps(document).encode()
+
+
+def test_the_spec_pins_by_what_the_job_sums(world: World) -> None:
+    guard_sites(world)
+    spec = json.loads(world.store[world.finished_run().spec_uri])
+    assert spec["dataset"]["slices"] == ["site"] == [one["column"] for one in spec["rule"]["slice_guardrails"]]
+
+
+@pytest.mark.parametrize(("hits", "decision"), [((99, 89), "promote"), ((100, 87), "reject")])
+def test_a_site_that_is_worse_off_rejects(world: World, hits: tuple[int, int], decision: str) -> None:
+    guard_sites(world)
+    crown(world, of_sites(world, "first", (80, 90), 0.85))
+    verdict = compare(world, of_sites(world, "second", hits, sum(hits) / 200))
+    assert verdict["decision"] == decision
+    assert [one["champion"] for one in verdict["slices"][0]["slices"]] == [0.8, 0.9]
+    assert ("'site' is 'B' worsened from 0.9 to 0.87" in verdict["reason"]) == (decision == "reject")
+
+
+def test_a_champion_of_before_the_guardrail_is_measured_by_its_slices(world: World) -> None:
+    """On the very same rows; what its run has left would hold every challenger."""
+    crown(world, of_sites(world, "first", None, 0.85))
+    guard_sites(world)
+    run = of_sites(world, "second", (99, 87), 0.93)
+    wanted = compare(world, run)
+    assert wanted["decision"] == "measure"
+    assert wanted["reason"] == f"The evaluation of the champion {champion_id(world)} is not summed by 'site'."
+    told = json.loads(world.store[wanted["evaluation_uri"]])
+    assert told["dataset"]["slices"] == ["site"]
+    world.champion_measured(wanted["evaluation_uri"], {"accuracy": 0.85})
+    folder = wanted["evaluation_uri"].removesuffix("evaluation.json")
+    world.store[f"{folder}evaluation_blocks.json"] = blocks_of_sites((80, 90), 0.85)
+    verdict = compare(world, run)
+    assert verdict["decision"] == "reject" and verdict["slices"][0]["slices"][1]["champion"] == 0.9
+
+
+def test_a_champion_that_was_measured_without_slices_again_holds(world: World) -> None:
+    """By an image of before them: nothing is asked for twice."""
+    crown(world, of_sites(world, "first", None, 0.85))
+    guard_sites(world)
+    run = of_sites(world, "second", (99, 90), 0.945)
+    world.champion_measured(compare(world, run)["evaluation_uri"], {"accuracy": 0.85}, hits=[1.0] * 17 + [0.0] * 3)
+    verdict = compare(world, run)
+    assert verdict["decision"] == "hold"
+    assert "the champion's evaluation_blocks.json has no sums by 'site'" in verdict["reason"]
+
+
+def test_a_challenger_without_slices_holds_and_nothing_is_measured(world: World) -> None:
+    guard_sites(world)
+    crown(world, of_sites(world, "first", None, 0.85))
+    verdict = compare(world, of_sites(world, "second", None, 0.95))
+    assert (verdict["decision"], verdict["slices"]) == ("hold", [])
+    assert "the challenger's evaluation_blocks.json has no sums by 'site'" in verdict["reason"]

@@ -1,7 +1,7 @@
-"""What a better model may not pay with: a second metric, or the recall of a class.
+"""What a better model may not pay with: a second metric, the recall of a class, or a metric on some of the rows.
 
 A mean hides a class that is found less often. `class_guardrail` looks at each class that has enough test rows, by what
-the jobs have summed (`evaluation_blocks.json`).
+the jobs have summed (`evaluation_blocks.json`). `slice_guardrails` do so by the values of a column: `slices`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ from collections.abc import Mapping
 
 from turbine.domain.evaluation import ClassLabel, EvaluationBlocks, fault
 from turbine.domain.rule import ClassGuardrail, Rule
-from turbine.domain.rules.ruling import Ruling, Sample
-
-# 0.975 - 0.970 is 0.0050000000000000044, other pairs fall below 0.005: a delta that equals the
-# limit in decimals must not fail it in binary.
-ROUNDING = 1e-12
+from turbine.domain.rules import slices
+from turbine.domain.rules.ruling import ROUNDING, Ruling, Sample, improvement
 
 Counts = Mapping[ClassLabel, tuple[float, float]]
 """Of each class: its test rows, and how many of them were named rightly."""
@@ -30,14 +27,11 @@ def look(rule: Rule, delta: float, challenger: Sample, opponent: Sample) -> Ruli
         if -improvement(guardrail.direction, mine, theirs) > guardrail.max_worsening + ROUNDING:
             broken = f"the guardrail {guardrail.metric} worsened from {theirs:.6g} to {mine:.6g}"
             return Ruling("reject", delta, f"{broken}, by more than {guardrail.max_worsening:g}")
-    if rule.class_guardrail is None:
-        return None
-    return _look_at_classes(rule.class_guardrail, delta, challenger.blocks, opponent.blocks)
-
-
-def improvement(direction: str, challenger: float, opponent: float) -> float:
-    """How much better the challenger is, in the metric's unit; negative when worse."""
-    return opponent - challenger if direction == "minimize" else challenger - opponent
+    if rule.class_guardrail is not None and (
+        ruling := _look_at_classes(rule.class_guardrail, delta, challenger.blocks, opponent.blocks)
+    ):
+        return ruling
+    return slices.look(rule, delta, challenger, opponent)
 
 
 def _look_at_classes(

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from turbine.domain.rule import Rule
 from turbine.domain.rules import guardrails
-from turbine.domain.rules.guardrails import ROUNDING, improvement
-from turbine.domain.rules.ruling import Ruling, Sample
+from turbine.domain.rules.ruling import ROUNDING, Ruling, Sample, improvement
 
 
 def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:

@@ -29,8 +29,7 @@ from collections.abc import Iterator, Mapping
 from turbine.domain.evaluation import EvaluationBlocks, fault, needed, value
 from turbine.domain.rule import Rule
 from turbine.domain.rules import guardrails
-from turbine.domain.rules.guardrails import ROUNDING, improvement
-from turbine.domain.rules.ruling import Evidence, Ruling, Sample
+from turbine.domain.rules.ruling import ROUNDING, Evidence, Ruling, Sample, improvement
 
 RESAMPLES = 2_000
 EXCHANGES_ENUMERATED = 11

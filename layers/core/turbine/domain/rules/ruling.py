@@ -8,6 +8,10 @@ from typing import Literal, NamedTuple
 from turbine.domain.evaluation import EvaluationBlocks
 from turbine.domain.run import Record
 
+# 0.975 - 0.970 is 0.0050000000000000044, other pairs fall below 0.005: a delta that equals the
+# limit in decimals must not fail it in binary.
+ROUNDING = 1e-12
+
 Decision = Literal["promote", "hold", "reject"]
 
 
@@ -35,6 +39,30 @@ class Evidence(Record):
     share_exchanged: float = 0.0
 
 
+class SliceNumbers(Record):
+    """The two models on the rows of one value, None being that of rows without one.
+
+    With `folded` on those of so many other values together. With too few rows they were not judged.
+    """
+
+    value: str | None
+    folded: int = 0
+    rows: int
+    challenger: float
+    champion: float
+    is_judged: bool
+
+
+class SliceEvidence(Record):
+    """What a guardrail on slices looked at, the slices with most rows first."""
+
+    column: str
+    metric: str
+    max_worsening: float
+    min_rows: int
+    slices: list[SliceNumbers]
+
+
 class Ruling(NamedTuple):
     """A decision, the improvement it rests on (positive is better), and why in a part of a sentence."""
 
@@ -42,3 +70,9 @@ class Ruling(NamedTuple):
     delta: float
     why: str
     evidence: Evidence | None = None
+    slices: tuple[SliceEvidence, ...] = ()
+
+
+def improvement(direction: str, challenger: float, opponent: float) -> float:
+    """How much better the challenger is, in the metric's unit; negative when worse."""
+    return opponent - challenger if direction == "minimize" else challenger - opponent

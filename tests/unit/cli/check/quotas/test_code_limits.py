@@ -18,6 +18,7 @@ from tests.unit.cli.check.quotas import test_machine_limits as in_machines
 from tests.unit.cli.check.quotas import test_template_limits as in_templates
 from turbine.domain import inference, job_end, manifest, names, outcome, registry, rejection
 from turbine.domain.metrics import Metrics
+from turbine.domain.rules import slices
 from turbine.domain.run import MetricsTarget
 from turbine.usecases import claims, prepare_training, record_outcome
 from turbine.usecases.compare_models import CompareModels
@@ -106,11 +107,13 @@ def test_an_event_that_a_function_cannot_be_handed_is_found(ran: Product) -> Non
     assert _found(replace(ran, spec=spec)) == {"function-event", "notification"}
 
 
+SLICES_SEEN = slices.evidence
 PAYLOADS: dict[str, Patch] = {
     "texts of a refusal": _set(rejection, "TEXT_MAX", 2000),
     "refusals that are answered": _both(
         _set(prepare_training, "REPLIED_REFUSALS_MAX", 1000), _set(rejection, "TEXT_MAX", 400)
     ),
+    "slices of a verdict": _set(slices, "evidence", lambda *told: SLICES_SEEN(*told) * 3),
     "runs of a batch manifest": _set(manifest, "BatchManifest", _LargerBatch),
 }
 

@@ -1,0 +1,41 @@
+"""What `turbine show` tells of the slices that a guardrail looked at."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cli.commands import show
+from cli.terminal import Terminal
+
+
+def one(value: str | None, **changes: Any) -> dict[str, Any]:
+    return {"value": value, "folded": 0, "rows": 40, "challenger": 0.9, "champion": 0.8, "is_judged": True} | changes
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (one("A"), "A"),
+        (one(None), "(missing)"),
+        (one(None, folded=7), "(7 rarer values)"),
+        (one("\x1b[2J"), r"'\x1b[2J'"),
+    ],
+)
+def test_a_slice_has_a_name(told: dict[str, Any], text: str) -> None:
+    assert show.slice_text(told) == text
+
+
+def test_every_slice_has_a_line_and_says_whether_it_was_judged() -> None:
+    file = io.StringIO()
+    seen = {"column": "site", "metric": "accuracy", "max_worsening": 0.02, "min_rows": 30}
+    slices = [one("[/b]"), one("C", rows=12, is_judged=False)]
+    decision = {"challenger": {"metrics": {"accuracy": {"file": 0.9}}}, "slices": [seen | {"slices": slices}]}
+    show._print_numbers(Terminal(False, out=Console(file=file, width=200)), decision)
+    lines = [line.split() for line in file.getvalue().splitlines()]
+    assert "accuracy by site, which may not worsen by more than 0.02:" in file.getvalue()
+    assert ["[/b]", "40", "0.9", "0.8", "yes"] in lines
+    assert ["C", "12", "0.9", "0.8", "no,", "fewer", "than", "30"] in lines
