@@ -1,8 +1,8 @@
 """The simulation itself: a process for each run on SimPy's clock, and one that asks the ordering who starts.
 
 A job has its tokens and its VMs from the decision, before they are launched: so a launch counts as held, as the
-planner reckons it. All VMs that a run lacks are launched together. The seconds that the machines' own steps take, idle
-VMs that are reclaimed, and launches that find no capacity are left out.
+planner reckons it. All VMs that a run lacks are launched together. The seconds that the machines' own steps take, VMs
+that are lost while they launch or idle, and launches that find no capacity are left out.
 
 Source: https://docs.aws.amazon.com/batch/latest/userguide/job_states.html,
 https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html; SimPy: https://simpy.readthedocs.io.
