@@ -45,16 +45,20 @@ def test_staggered_runs_have_all_vms_one_after_another() -> None:
     result = replay(WEEK, Policy.STAGGERED, CLUSTER)
 
     assert {run.vms for run in result.runs} == {7}
+    assert [run.release_h for run in result.runs[:4]] == pytest.approx([2.0 + place * 2 / 7 for place in range(4)])
     assert result.runs[0].end_h == pytest.approx(2.125 + 2 / 7)
     assert result.runs[3].end_h == pytest.approx(2.125 + 4 * 2 / 7)  # the VMs are launched once
     assert result.launches == 14
 
 
 def test_plans_reckon_with_what_the_one_before_still_holds() -> None:
-    season = Season(work_vm_h=8.0, triggers_h=(0.0, 4.0))
+    season = Season(3, work_vm_h=8.0, curve=Curve(0.9), triggers_h=(0.0, 4.0))
 
     result = replay(season, Policy.PLANNED, CLUSTER)
 
+    runs = workload(season, Policy.PLANNED, CLUSTER).runs
+    assert [run.scheduling_priority for run in runs] == list(range(9999, 9993, -1))
+    assert [run.vms for run in runs[3:]] != [run.vms for run in runs[:3]]
     first = [run for run in result.runs if run.name.startswith("1/")]
     second = [run for run in result.runs if run.name.startswith("2/")]
     assert max(run.end_h for run in first) > 4.0
