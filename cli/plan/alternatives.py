@@ -122,7 +122,7 @@ def _on_spot(request: Request) -> list[Alternative]:
     """One VM a run, since jobs of several nodes cannot use Spot; none where Spot has no price."""
     if request.price.spot_low_usd is None:
         return []
-    plain = _first_come(request, "spot", "one VM a run on Spot, cheapest; reclaims not counted", 1)
+    plain = _first_come(request, "spot", "one VM a run on Spot, cheapest", 1)
     return [Alternative(plain.name, plain.what, plain.problem, plain.schedule, is_spot=True)]
 
 

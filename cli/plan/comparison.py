@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from cli.plan.alternatives import Alternative, alternatives
+from cli.plan.rehearsal import CLOSE, Rehearsal, rehearse
 from cli.plan.request import Request, refused
 from turbine.domain.capacity.model import PlanInfeasibleError
 
@@ -23,6 +24,7 @@ class Comparison:
     objective: str
     alternatives: tuple[Alternative, ...]
     lower_bound_h: float
+    rehearsals: Mapping[str, Rehearsal]
     recommended: Alternative
     why: str
 
@@ -56,9 +58,15 @@ def compare(request: Request, objective: str, *, limit_s: float, use_solver: boo
     Raises: PlanInfeasibleError when no plan keeps what is asked.
     """
     found, bound_h = alternatives(request, limit_s=limit_s, use_solver=use_solver)
-    together = [one for one in found if not one.is_staggered]
+    rehearsals = {one.name: rehearse(request, one) for one in found}
+    together = [one for one in found if not one.is_staggered and _holds(one, rehearsals[one.name])]
     best, why = _RECOMMENDED[objective](request, together)
-    return Comparison(request, objective, tuple(found), bound_h, best, why)
+    return Comparison(request, objective, tuple(found), bound_h, rehearsals, best, why)
+
+
+def _holds(one: Alternative, rehearsed: Rehearsal) -> bool:
+    """Whether it may be recommended: what is planned comes true in the simulator, while nothing fails."""
+    return one.is_spot or rehearsed.median_h <= one.makespan_h * CLOSE
 
 
 def _cheapest(request: Request, found: list[Alternative]) -> tuple[Alternative, str]:

@@ -36,6 +36,8 @@ def _figures(compared: Comparison, one: Alternative) -> dict[str, Any]:
     low, high = one.cost_usd(compared.request)
     return {
         "makespan_h": round(one.makespan_h, _DIGITS),
+        "simulated_makespan_h": round(compared.rehearsals[one.name].median_h, _DIGITS),
+        "simulated_makespan_p95_h": round(compared.rehearsals[one.name].p95_h, _DIGITS),
         "mean_completion_h": round(one.mean_completion_h, _DIGITS),
         "longest_run_h": round(one.schedule.longest_run_h, _DIGITS),
         "longest_completion_h": round(one.longest_completion_h, _DIGITS),
