@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from turbine.domain.capacity import bounds
-from turbine.domain.capacity.model import Demand, PlanInfeasibleError, Problem, shapes
+from turbine.domain.capacity.model import Demand, PlanInfeasibleError, Problem, hundredths, shapes
 from turbine.domain.capacity.schedule import Schedule, placed
 
 EFFORT = 60_000
@@ -209,13 +209,17 @@ class _Search:
 
 
 def _late(problem: Problem, search: _Search) -> PlanInfeasibleError:
-    """Which run misses its deadline in the best schedule found, and by how much."""
+    """Which runs miss their deadlines in the best schedule found, and by how much the worst of them does."""
     late: list[tuple[float, Demand]] = []
     for number, demand in enumerate(problem.demands):
         end_h = search.best_starts[number] + demand.durations_h[search.best_widths[number]]
-        late.append((end_h - demand.deadline_h, demand))
-    hours, demand = max(late, key=lambda pair: pair[0])
+        if end_h > demand.deadline_h:
+            late.append((end_h - demand.deadline_h, demand))
+    late.sort(key=lambda pair: -pair[0])
+    hours, worst = late[0]
+    names = ", ".join(demand.name for _, demand in late)
+    moved = "its deadline" if len(late) == 1 else f"the deadlines of {names}"
     return PlanInfeasibleError(
-        f"no schedule was found in which all deadlines are kept: {demand.name} misses hour {demand.deadline_h:g}",
-        f"move its deadline by {hours:.2f} h, or allow more than {problem.vms} VMs",
+        f"no schedule was found in which all deadlines are kept: {worst.name} misses hour {worst.deadline_h:g}",
+        f"move {moved} by {hundredths(hours)} h, or allow more than {problem.vms} VMs",
     )

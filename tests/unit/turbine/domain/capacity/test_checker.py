@@ -331,6 +331,7 @@ def test_differences_within_the_tolerance_are_none() -> None:
     run = Demand("a", 1.0, (1,), curve=Curve(1.0), deadline_h=2.0)
     problem = Problem((run, replace(run, name="b")), fleet(1))
     slight_h = TOLERANCE_H / 2
+    assert 0.001 < TOLERANCE_H * 3600 < 0.01, "milliseconds"
     first = Placement("a", "", -slight_h, 1.0, 1)
     assert violations(problem, Schedule((first, Placement("b", "", 1.0 - slight_h, 2.0 + slight_h / 2, 1)))) == []
 
