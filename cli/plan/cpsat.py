@@ -32,6 +32,8 @@ from ortools.sat.python import cp_model  # noqa: E402
 TICKS_PER_H = 100_000
 """A tick is 36 ms."""
 LIMIT_S = 2.0
+WORKERS_MIN = 8
+"""On fewer CPUs too: so many make the whole portfolio of strategies, and one of them often proves in no time."""
 _SECOND_AIM_SHARE = 0.25
 
 
@@ -43,7 +45,7 @@ def solve(
     if not problem.demands:
         return Solution(Schedule(()), 0.0, proved_optimal=True)
     model = _Model(problem, first)
-    workers = workers or os.cpu_count() or 1
+    workers = workers or max(WORKERS_MIN, os.cpu_count() or 1)
     found = model.minimize(objective, limit_s * (1 - _SECOND_AIM_SHARE), workers)
     best = first
     for schedule in (found.schedule, model.refine(objective, found, limit_s * _SECOND_AIM_SHARE, workers)):

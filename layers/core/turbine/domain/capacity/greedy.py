@@ -22,6 +22,8 @@ from turbine.domain.capacity.schedule import Schedule, placed
 
 EFFORT = 60_000
 """Placements tried: about 100 ms on one core."""
+EFFORT_PER_PAIR = 1_000
+"""With less than eight runs there is less to try: the square of their number counts."""
 _GUESSES = (1.0, 1.02, 1.05, 1.1, 1.2, 1.35, 1.6, 2.0, 4.0)
 _ENOUGH = 1 + 1e-9
 _AIMS = {"makespan": (0, 1, 2), "mean": (1, 0, 2), "cost": (2, 0, 1)}
@@ -34,7 +36,7 @@ def plan(problem: Problem, objective: str = "makespan", *, effort: int = EFFORT)
     """The best schedule found. Raises: PlanInfeasibleError when none was found that keeps every deadline."""
     if not problem.demands:
         return Schedule(())
-    search = _Search(problem, objective, effort)
+    search = _Search(problem, objective, min(effort, EFFORT_PER_PAIR * len(problem.demands) ** 2))
     search.run()
     if search.lateness_h > 1e-9:
         raise _late(problem, search)
