@@ -21,12 +21,24 @@ QUICK = 3_000
 """Placements tried: enough for a handful of runs."""
 
 
-@pytest.mark.parametrize(("efficiency", "at_most_h"), [(1.0, 2.3810), (0.95, 2.4271), (0.9, 2.4834), (0.85, 2.70)])
+@pytest.mark.parametrize(("efficiency", "at_most_h"), [(1.0, 2.3810), (0.95, 2.4271), (0.9, 2.4834), (0.85, 2.5531)])
 def test_the_reference_is_planned_well(efficiency: float, at_most_h: float) -> None:
     problem = reference(efficiency)
     schedule = greedy.plan(problem)
     assert violations(problem, schedule) == []
     assert bounds.makespan_h(problem) <= schedule.makespan_h <= at_most_h
+
+
+def test_many_runs_are_planned_close_to_the_bound() -> None:
+    """Two for each VM: by their lengths alone, longest first, they end a twentieth later than the bound."""
+    dice = random.Random(0)
+    runs = tuple(
+        Demand(str(number), dice.uniform(0.5, 8), (1, 2, 3, 4, 6, 8), curve=Curve(dice.uniform(0.85, 1)))
+        for number in range(100)
+    )
+    problem = Problem(runs, fleet(50))
+    schedule = greedy.plan(problem)
+    assert violations(problem, schedule) == [] and schedule.makespan_h < 1.015 * bounds.makespan_h(problem)
 
 
 def test_the_reference_by_other_aims() -> None:
