@@ -9,6 +9,7 @@ import pytest
 
 from cli.plan import cpsat
 from tests.unit.turbine.domain.capacity.instances import best, random_problem, with_deadlines
+from turbine.domain.capacity import greedy
 from turbine.domain.capacity.checker import violations
 from turbine.domain.capacity.model import Curve, Demand, PlanInfeasibleError, Problem, fleet, reference
 from turbine.domain.capacity.objectives import OBJECTIVES, score
@@ -84,6 +85,33 @@ def test_a_deadline_that_is_kept_to_the_instant_is_no_obstacle() -> None:
     assert solved(Problem(runs, fleet(1))).schedule.makespan_h == pytest.approx(third * 4.5)
     held = tuple(run(str(number), third, deadline_h=third * 4.5) for number in range(4))
     assert solved(Problem(held, fleet(1, [(1, third / 2)]))).schedule.makespan_h == pytest.approx(third * 4.5)
+
+
+def test_no_rounding_makes_deadlines_impossible() -> None:
+    """The worst there is: each run, and the release before them, is rounded up by nearly a tick."""
+    work_h, release_h = 33333.01 / cpsat.TICKS_PER_H, 16666.01 / cpsat.TICKS_PER_H
+    last_h = release_h + 4 * work_h
+    runs = tuple(run(str(number), work_h, release_h=release_h, deadline_h=last_h) for number in range(4))
+    solution = solved(Problem(runs, fleet(1)), "mean")
+    assert solution.schedule.makespan_h == pytest.approx(last_h) and solution.proved_optimal
+
+
+@pytest.mark.parametrize("objective", ["makespan", "mean"])
+def test_the_solver_needs_no_help(objective: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the greedy finds nothing, the solver's own schedule is the best of all."""
+
+    def nothing(*_: object) -> Schedule:
+        raise PlanInfeasibleError("nothing", "was found")
+
+    monkeypatch.setattr(greedy, "plan", nothing)
+    for seed in range(12):
+        problem = random_problem(random.Random(seed), (3, 4), (2, 3), released=True, busy=True)
+        problem = replace(problem, vms_free_h=(*problem.vms_free_h, 50.0))  # held beyond the end of all runs
+        optimum = best(problem)
+        least = optimum.makespan_h if objective == "makespan" else optimum.mean_completion_h
+        solution = solved(problem, objective)
+        assert solution.proved_optimal, seed
+        assert score(solution.schedule, objective)[0] == pytest.approx(least, abs=ROUNDING), seed
 
 
 def test_what_misses_a_deadline_by_a_tick_is_not_called_the_best() -> None:
