@@ -1,7 +1,8 @@
 """What no schedule can beat, by arguments that need no search.
 
 Source: J. Turek, W. Ludwig, J. Wolf, L. Fleischer et al., "Scheduling parallelizable tasks to minimize average
-response time", SPAA 1994 (the squashed area); the area and critical-path bounds are folklore.
+response time", SPAA 1994 (the squashed area, and half the heights above it); the area and critical-path bounds are
+folklore.
 """
 
 from __future__ import annotations
@@ -33,16 +34,73 @@ def makespan_h(problem: Problem) -> float:
 
 
 def mean_completion_h(problem: Problem) -> float:
-    """The better of two: each run alone, and the squashed area, in which all VMs work as one on the least areas."""
+    """The best of three: each run alone, the squashed area, in which all VMs work as one, and that with heights."""
     count = len(problem.demands)
     if not count:
         return 0.0
-    alone = sum(_soonest_h(problem, demand) for demand in problem.demands) / count
-    done_vm_h = total_h = 0.0
+    alone = sum(_soonest_h(problem, demand) for demand in problem.demands)
+    done_vm_h = squashed = 0.0
     for area in sorted(min(_areas(problem, demand)) for demand in problem.demands):
         done_vm_h += area
-        total_h += _time_of_area(problem, done_vm_h)
-    return max(alone, total_h / count)
+        squashed += _time_of_area(problem, done_vm_h)
+    return max(alone, squashed, _with_heights(problem)) / count
+
+
+def _with_heights(problem: Problem) -> float:
+    """The least sum of ends for which the VMs suffice, where each run may choose its place and its width.
+
+    At the middle of a run half of its area is done, on average, and so is all that came before it: the k-th to end of n
+    adds its area, over all VMs, to the ends of those behind it and half of it to its own, which is half its duration
+    after its middle. The best choice is an assignment of runs to places.
+    """
+    count = len(problem.demands)
+    return _least_assignment(
+        [
+            [
+                min(
+                    (behind + 0.5) * width * hours / problem.vms + hours / 2
+                    for width, hours in demand.durations_h.items()
+                    if width <= problem.vms
+                )
+                for behind in range(count)
+            ]
+            for demand in problem.demands
+        ]
+    )
+
+
+def _least_assignment(costs: list[list[float]]) -> float:
+    """The least sum if each row takes a column of its own.
+
+    Source: R. Jonker, A. Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment
+    problems", Computing 38, 1987.
+    """
+    count = len(costs)
+    of_row, of_column = [0.0] * count, [0.0] * (count + 1)
+    row_at = [-1] * (count + 1)  # the row that holds each column; the last column is where a new row begins
+    for row in range(count):
+        row_at[count], column = row, count
+        least, came_from = [float("inf")] * count, [count] * count
+        open_columns, reached = set(range(count)), [count]
+        while row_at[column] >= 0:
+            here = row_at[column]
+            for other in open_columns:
+                reduced = costs[here][other] - of_row[here] - of_column[other]
+                if reduced < least[other]:
+                    least[other], came_from[other] = reduced, column
+            column = min(open_columns, key=least.__getitem__)
+            step = least[column]
+            for other in reached:
+                of_row[row_at[other]] += step
+                of_column[other] -= step
+            for other in open_columns:
+                least[other] -= step
+            open_columns.remove(column)
+            reached.append(column)
+        while column != count:
+            row_at[column] = row_at[came_from[column]]
+            column = came_from[column]
+    return sum(costs[row][column] for column, row in enumerate(row_at[:count]))
 
 
 def _areas(problem: Problem, demand: Demand) -> list[float]:

@@ -51,8 +51,10 @@ class Curve:
                 f"an efficiency of {self.efficiency_per_doubling:g} per doubling is not above 0.5 and at most 1",
                 "at 0.5 two VMs are no faster than one: name a greater one, such as 0.95",
             )
-        if any(vms < 2 or speed_up <= 0 for vms, speed_up in self.measured):
+        if any(vms < 2 or not 0 < speed_up < math.inf for vms, speed_up in self.measured):
             raise PlanInfeasibleError("a measured speed-up is of fewer than 2 VMs or not above 0", "correct it")
+        if any(few >= many for (few, _), (many, _) in pairwise(self.measured)):
+            raise PlanInfeasibleError("measured speed-ups are not in growing order", "name each number of VMs once")
 
     def speed_up(self, vms: int) -> float:
         points = ((1, 1.0), *self.measured)
@@ -90,6 +92,15 @@ class Demand:
             raise PlanInfeasibleError(f"{self.name}: it may take no number of VMs", "let it take at least 1")
         if self.release_h < 0 or self.launch_h < 0:
             raise PlanInfeasibleError(f"{self.name}: a release or launch lies in the past", "give hours from now")
+        if not (math.isfinite(self.release_h) and math.isfinite(self.launch_h)):
+            raise PlanInfeasibleError(
+                f"{self.name}: a release of {self.release_h:g} h or launch of {self.launch_h:g} h is not a time",
+                "give hours from now",
+            )
+        if math.isnan(self.deadline_h) or math.isnan(self.longest_h):
+            raise PlanInfeasibleError(
+                f"{self.name}: a deadline or longest duration is not a number", "give hours, or none"
+            )
 
     @cached_property
     def durations_h(self) -> dict[int, float]:
@@ -118,6 +129,9 @@ class Problem:
     def __post_init__(self) -> None:
         if not self.vms_free_h:
             raise PlanInfeasibleError("there are no VMs", "allow at least one (--vms)")
+        for free_h in self.vms_free_h:
+            if not 0 <= free_h < math.inf:
+                raise PlanInfeasibleError(f"a VM is free from hour {free_h:g}", "give hours from now, or leave it out")
         names = [demand.name for demand in self.demands]
         if len(set(names)) < len(names):
             raise PlanInfeasibleError("two runs have one name", "name each run once")
@@ -149,23 +163,28 @@ class Problem:
             )
             raise PlanInfeasibleError(
                 f"{demand.name} takes {fastest:.2f} h at its fastest, more than the {demand.longest_h:g} h allowed",
-                f"allow {math.ceil(fastest * 100) / 100:g} h, or more VMs",
+                f"allow {hundredths(fastest)} h, or more VMs",
             )
         free = sorted(self.vms_free_h)
         soonest = min(max(demand.release_h, free[width - 1]) + demand.durations_h[width] for width in possible)
         if soonest > demand.deadline_h + 1e-9:
             raise PlanInfeasibleError(
                 f"{demand.name} cannot end before hour {soonest:.2f}, and its deadline is hour {demand.deadline_h:g}",
-                f"move the deadline to hour {math.ceil(soonest * 100) / 100:g}",
+                f"move the deadline to hour {hundredths(soonest)}",
             )
+
+
+def hundredths(hours: float) -> str:
+    """The least limit of two digits that these hours keep, in words."""
+    return f"{math.ceil(hours * 100 * (1 - 1e-13)) / 100:.2f}"
 
 
 def fleet(vms: int, busy: Iterable[tuple[int, float]] = ()) -> tuple[float, ...]:
     """The hours from which `vms` VMs are free, where some are held: pairs of a number of VMs and until when.
 
-    What is held beyond the cap makes no room.
+    What is held beyond the cap makes no room; what should have been free by now is.
     """
-    held = sorted((until for count, until in busy for _ in range(count)), reverse=True)[:vms]
+    held = sorted((max(until, 0.0) for count, until in busy for _ in range(count)), reverse=True)[:vms]
     return tuple(sorted([0.0] * (vms - len(held)) + held))
 
 

@@ -9,6 +9,7 @@ of June 2025); Spot's share of it: https://aws.amazon.com/ec2/spot/instance-advi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,11 +31,15 @@ class Price:
 
     def __post_init__(self) -> None:
         for low, high in ((self.low_usd, self.high_usd), (self.spot_low_usd, self.spot_high_usd)):
-            if low is not None and high is not None and not 0 < low <= high:
+            if low is None and high is None:
+                continue
+            if low is None or high is None or not 0 < low <= high < math.inf:
                 raise ValueError(f"a price range from {low} to {high} USD is not one")
 
     def cost_usd(self, vm_hours: float, spot_vm_hours: float = 0.0) -> tuple[float, float]:
         """The range for so many hours, of which some are on Spot."""
+        if not 0 <= spot_vm_hours <= vm_hours:
+            raise ValueError(f"{spot_vm_hours:g} hours on Spot are not some of {vm_hours:g}")
         owned = vm_hours - spot_vm_hours
         spot_low, spot_high = self.spot_low_usd or self.low_usd, self.spot_high_usd or self.high_usd
         return (owned * self.low_usd + spot_vm_hours * spot_low, owned * self.high_usd + spot_vm_hours * spot_high)
