@@ -36,9 +36,8 @@ def row(compared: Comparison, one: Alternative) -> tuple[str, ...]:
 
 def _simulated(rehearsed: Rehearsal) -> str:
     """The last end in the simulator; where something may fail, with what 19 of 20 stay below."""
-    if rehearsed.p95_h == rehearsed.median_h:
-        return f"{rehearsed.median_h:.2f} h"
-    return f"{rehearsed.median_h:.2f}–{rehearsed.p95_h:.2f} h"
+    median, p95 = f"{rehearsed.median_h:.2f}", f"{rehearsed.p95_h:.2f}"
+    return f"{median} h" if median == p95 else f"{median}–{p95} h"
 
 
 def render(compared: Comparison) -> str:

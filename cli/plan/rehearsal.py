@@ -18,7 +18,7 @@ from cli.simulate.workload import Kind
 IDLE_H = 0.1
 RECLAIMS_PER_VM_H = 0.05
 """The template's default of SpotInterruptionsPerHour."""
-SEEDS = range(40)
+SEEDS = range(200)
 CLOSE = 1.03
 """A plan is carried out as planned when its last run ends at most 3% later."""
 
