@@ -39,6 +39,10 @@ def up(
     strict: Annotated[
         bool, typer.Option("--strict", help="IAM decides what roles may do; what they lack is denied.")
     ] = False,
+    vcpus: Annotated[
+        int | None,
+        typer.Option("--vcpus", min=1, max=4096, help="What jobs may use together; all if not given."),
+    ] = None,
     json_only: options.Json = False,
 ) -> None:
     """Start the embedded cloud with the stack and the teams deployed; on a running one, deploy again.
@@ -48,7 +52,14 @@ def up(
     terminal = Terminal(json_only)
     with _one_at_a_time(state_dir):
         cloud, process = _start_or_find(
-            state_dir, port, terminal, os.getpid() if foreground else None, fresh=fresh, chaos=chaos, strict=strict
+            state_dir,
+            port,
+            terminal,
+            os.getpid() if foreground else None,
+            fresh=fresh,
+            chaos=chaos,
+            strict=strict,
+            vcpus=vcpus,
         )
         try:
             with daemon.death_told(cloud):
@@ -166,6 +177,7 @@ def _start_or_find(
     fresh: bool,
     chaos: str | None,
     strict: bool,
+    vcpus: int | None,
 ) -> tuple[RunningCloud, subprocess.Popen[bytes] | None]:
     """The running cloud of the state directory, or a new one with its process."""
     cloud = state.read(state_dir)
@@ -177,8 +189,8 @@ def _start_or_find(
                 next_step=f"`turbine local down{_suffix(state_dir)}` first, or leave --port out",
                 exit_code=exit_codes.NO_CLOUD,
             )
-        if fresh or chaos or strict:
-            option = "--fresh" if fresh else "--chaos" if chaos else "--strict"
+        given = {"--fresh": fresh, "--chaos": chaos, "--strict": strict, "--vcpus": vcpus}
+        if option := next((name for name, value in given.items() if value), None):
             raise CommandError(
                 f"the embedded cloud of this state directory runs: {option} is for its start",
                 place=str(state_dir / state.STATE_FILE),
@@ -193,7 +205,7 @@ def _start_or_find(
     if port is not None:
         daemon.require_free(port)
     process, cloud = daemon.start_ready(
-        state_dir, port or 0, parent_pid=parent_pid, fresh=fresh, chaos=chaos, strict=strict
+        state_dir, port or 0, parent_pid=parent_pid, fresh=fresh, chaos=chaos, strict=strict, vcpus=vcpus
     )
     terminal.say(f"started the embedded cloud on {cloud.endpoint}, log in {state_dir / state.LOG_FILE}")
     return cloud, process

@@ -52,13 +52,14 @@ def start(
     fresh: bool = False,
     chaos: str | None = None,
     strict: bool = False,
+    vcpus: int | None = None,
     project_dir: Path = PROJECT_DIR,
 ) -> subprocess.Popen[bytes]:
     """Start the daemon in a session of its own, writing to a file, so that a captured `up` returns.
 
     `port` 0 is that of the last cloud here, or any. `parent_pid`: the cloud stops by itself when this process is gone.
     `fresh`: what an earlier cloud of the directory knew is removed. `chaos`: the faults to inject. `strict`: IAM
-    decides what roles may do.
+    decides what roles may do. `vcpus`: what jobs may use together, if not all of the machine.
     """
     state.make_folder(state_dir)
     command = [
@@ -79,6 +80,8 @@ def start(
         command += ["--chaos", chaos]
     if strict:
         command.append("--strict")
+    if vcpus is not None:
+        command += ["--vcpus", str(vcpus)]
     # Appended: the directory may be held by a running cloud, whose log this is. One that gets it empties the log.
     with (state_dir / state.LOG_FILE).open("ab") as log:
         return subprocess.Popen(
@@ -100,6 +103,7 @@ def start_ready(
     fresh: bool = False,
     chaos: str | None = None,
     strict: bool = False,
+    vcpus: int | None = None,
 ) -> tuple[subprocess.Popen[bytes], RunningCloud]:
     """Start the daemon and wait until it is ready; interrupted or failed before that, no daemon stays.
 
@@ -108,7 +112,9 @@ def start_ready(
     process = None
     try:
         with interrupts.held():  # an interrupt between the fork and the assignment would lose the process
-            process = start(state_dir, port, parent_pid=parent_pid, fresh=fresh, chaos=chaos, strict=strict)
+            process = start(
+                state_dir, port, parent_pid=parent_pid, fresh=fresh, chaos=chaos, strict=strict, vcpus=vcpus
+            )
         return process, wait_ready(process, state_dir)
     except BaseException:
         if process is not None:

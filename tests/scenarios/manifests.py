@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import json
 import time
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tests.scenarios.live_cloud import LiveCloud, wait_for
 
@@ -30,6 +35,24 @@ def winery(cloud: LiveCloud, **changes: Any) -> dict[str, Any]:
         "recipe": {"name": "tabular_classifier", "hyperparameters": QUICK},
     }
     return manifest | changes
+
+
+def put_blobs(cloud: LiveCloud, team: str) -> dict[str, Any]:
+    """A shard of two easy classes of four features, pinned as in a run spec."""
+    random = np.random.default_rng(1)
+    kinds = np.arange(4000) % 2
+    points = random.normal(size=(4000, 4)) + kinds[:, None]
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({**{f"x_{i}": points[:, i] for i in range(4)}, "kind": kinds}), buffer)
+    bucket, key = cloud.outputs["DataBucketName"], f"datasets/{team}/blobs/v1/part-0.parquet"
+    answer = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=buffer.getvalue())
+    return {
+        "bucket": bucket,
+        "key": key,
+        "version_id": answer["VersionId"],
+        "etag": answer["ETag"],
+        "size_bytes": len(buffer.getvalue()),
+    }
 
 
 def run_id_of(cloud: LiveCloud, manifest_key: str, limit_s: float = 60) -> str:

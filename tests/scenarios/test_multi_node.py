@@ -6,7 +6,6 @@ and its queue are those of the stack; Step Functions has no part in it.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -16,14 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from local_cloud import hosts
 from tests.scenarios.conftest import turbine
 from tests.scenarios.live_cloud import LiveCloud, wait_for
+from tests.scenarios.manifests import put_blobs
 
 pytestmark = pytest.mark.xdist_group("scenarios")
 TEAM = "winery"
@@ -130,27 +127,9 @@ def gangs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gangs]:
         assert up.returncode == 0, up.stderr[-6000:]
         environment = json.loads(turbine("local", "env", "--json", "--state-dir", str(state_dir)).stdout)
         cloud = LiveCloud(environment)
-        yield Gangs(cloud, _put_shard(cloud))
+        yield Gangs(cloud, put_blobs(cloud, TEAM))
     finally:
         turbine("local", "down", "--state-dir", str(state_dir))
-
-
-def _put_shard(cloud: LiveCloud) -> dict[str, Any]:
-    """Two easy classes of four features."""
-    random = np.random.default_rng(1)
-    kinds = np.arange(4000) % 2
-    points = random.normal(size=(4000, 4)) + kinds[:, None]
-    buffer = io.BytesIO()
-    pq.write_table(pa.table({**{f"x_{i}": points[:, i] for i in range(4)}, "kind": kinds}), buffer)
-    bucket, key = cloud.outputs["DataBucketName"], f"datasets/{TEAM}/blobs/v1/part-0.parquet"
-    answer = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=buffer.getvalue())
-    return {
-        "bucket": bucket,
-        "key": key,
-        "version_id": answer["VersionId"],
-        "etag": answer["ETag"],
-        "size_bytes": len(buffer.getvalue()),
-    }
 
 
 def _new_run() -> str:

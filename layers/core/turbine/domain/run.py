@@ -15,6 +15,11 @@ from turbine.domain.rule import Rule
 NAMESPACE = "Turbine/Training"
 VALIDATION_FRACTION = 0.15
 TEST_FRACTION = 0.2
+TURN_S = 15
+"""How much later than the others a run is submitted that is planned to wait: the time from a plan to a job, at most.
+
+A run's machine submits its job after a claim and a few states; a Lambda's cold start is in it.
+"""
 DEFAULT_PRIORITY = 5000
 """Of a run that was prepared before there was a plan."""
 
@@ -81,6 +86,7 @@ class Planned(Record):
     """
 
     priority: int
+    planned_at: str
     starts_at: str
     ends_at: str
     hours: float
@@ -193,5 +199,11 @@ def spec_of(
 
 def prepared(spec: RunSpec) -> dict[str, Any]:
     """What the `training` machine needs to start a run; the rest of the run's input follows from these names."""
-    priority = DEFAULT_PRIORITY if spec.plan is None else spec.plan.priority
-    return {"run_id": spec.run_id, "team": spec.team, "nodes": spec.compute.nodes, "priority": priority}
+    plan = spec.plan
+    return {
+        "run_id": spec.run_id,
+        "team": spec.team,
+        "nodes": spec.compute.nodes,
+        "priority": DEFAULT_PRIORITY if plan is None else plan.priority,
+        "wait_s": TURN_S if plan is not None and plan.starts_at > plan.planned_at else 0,
+    }

@@ -245,6 +245,7 @@ class PrepareTraining:
             nodes=place.nodes,
             plan=Planned(
                 priority=place.priority,
+                planned_at=place.planned_at,
                 starts_at=place.starts_at,
                 ends_at=place.ends_at,
                 hours=expected.hours,

@@ -19,7 +19,7 @@ def test_a_good_manifest_becomes_one_pinned_run(world: World) -> None:
     (run,) = reply["runs"]
     assert reply["rejected"] == reply["needs_ingest"] == [] and reply["stale"] is False
     assert run["run_id"] == f"vision-digits-{reply['cause_key'][:12]}"
-    assert run == {"run_id": run["run_id"], "team": "vision", "nodes": 1, "priority": 9000}
+    assert run == {"run_id": run["run_id"], "team": "vision", "nodes": 1, "priority": 9000, "wait_s": 0}
     spec = json.loads(world.store[world.spec_uri(run)])
     assert [shard["version_id"] for shard in spec["dataset"]["shards"]] == [
         world.store.version_of(f"s3://data/datasets/vision/digits/part-{n}.parquet") for n in range(2)
