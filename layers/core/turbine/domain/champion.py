@@ -70,7 +70,7 @@ def history_key(champion_version: int) -> str:
 
 
 def record_name(champion_version: int) -> str:
-    """The file, in the folder of its run, that keeps a champion beside the table: `{"schema_version": 1, **Champion}`."""
+    """The file in its run's folder that keeps a champion beside the table: `{"schema_version": 1, **Champion}`."""
     return f"promotions/{champion_version}.json"
 
 
