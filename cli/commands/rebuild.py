@@ -18,7 +18,7 @@ from cli.rebuild import evidence, plan
 from cli.rebuild.plan import Plan
 from cli.rebuild.write import OwnStore, OwnTable, carry_out
 from cli.terminal import Terminal
-from turbine.domain.errors import TurbineError
+from turbine.domain.errors import ObjectForbiddenError, TurbineError
 from turbine.domain.names import package_group
 
 NOT_RESTORED = (
@@ -50,7 +50,9 @@ def rebuild(
         raise CommandError(
             str(error),
             place=f"table {cloud.output('TableName')}, bucket {cloud.output('ArtifactBucketName')}",
-            next_step="type the command again; it goes on where it ended",
+            next_step="`turbine models rebuild` may not look there as you: docs/access.md"
+            if isinstance(error, ObjectForbiddenError)
+            else "type the command again; it goes on where it ended",
         ) from error
     if json_only:
         told = [{**_as_json(one), "written": written[one.team]} for one in plans]

@@ -57,14 +57,20 @@ class _Approval(NamedTuple):
 def told(evidence: Evidence) -> History:
     """The history that the evidence tells."""
     records, notes = _of_one_time(evidence.records)
-    named, approval = _named(evidence.verdicts), _approval(evidence.packages)
+    named = _named(evidence.verdicts)
+    top = max([*records, *named], default=0)
+    approvals = _approvals(evidence.packages, top)
+    approval = approvals[0] if len(approvals) == 1 else None
     restored = {version: Restored(champion, "record") for version, champion in records.items()}
     gaps: dict[int, str] = {}
-    top = max([*records, *named, approval.number if approval and approval.number else 0])
-    if approval is not None and approval.number is None and not _is_top(approval.package.run_id, top, records, named):
+    if approval is not None and approval.number is not None:
+        top = max(top, approval.number)
+    elif approval is not None and not _is_top(approval.package.run_id, top, records, named):
         top += 1
         approval = approval._replace(number=top)
         notes.append(f"champion {top}: its number is the lowest that it can have had")
+    elif len(approvals) > 1:
+        gaps[top + 1] = f"several are Approved as champion: {', '.join(one.package.run_id for one in approvals)}"
     for version in range(1, top + 1):
         if version in restored:
             continue
@@ -112,14 +118,20 @@ def _named(verdicts: Iterable[VerdictLeft]) -> dict[int, set[str]]:
     return named
 
 
-def _approval(packages: Iterable[PackageLeft]) -> _Approval | None:
-    """The champion's approval. One by hand is a wish, and more than one tell nothing."""
+def _approvals(packages: Iterable[PackageLeft], known: int) -> list[_Approval]:
+    """The approvals that may be the champion's; by hand one is a wish, and those before `known` were left behind.
+
+    Of several with a number the greatest is it; with one that has none among them, nobody knows.
+    """
     marked = [
         _Approval(package, int(mark["number"]) if mark["number"] else None, mark["actor"])
         for package in packages
         if package.is_approved and (mark := _MARK.fullmatch(package.approval_description))
     ]
-    return marked[0] if len(marked) == 1 else None
+    late = [one for one in marked if one.number is None or one.number >= known]
+    if all(one.number is not None for one in late):
+        return sorted(late, key=lambda one: one.number or 0)[-1:]
+    return late
 
 
 def _is_top(run_id: str, top: int, records: Mapping[int, Champion], named: Mapping[int, set[str]]) -> bool:

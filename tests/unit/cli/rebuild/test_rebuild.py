@@ -233,6 +233,31 @@ def test_without_records_an_approval_without_a_number_has_the_lowest_that_it_can
     assert plan.notes == ("champion 2: its number is the lowest that it can have had",)
 
 
+def test_without_records_of_two_approvals_the_later_champion_is_it(unrecorded: Lost) -> None:
+    """As a promotion leaves it that was stopped before it retired its predecessor."""
+    lost = unrecorded
+    first = lost.champion(0.8, name="first")
+    second = lost.champion(0.9, name="second")
+    lost.approvals[first.model_package_arn] = "Champion 1 of vision by turbine"
+    lost.lose()
+    plan = lost.plan()
+    assert plan.champion is not None and plan.champion.run_id == second.run_id
+    lost.approvals[first.model_package_arn] = "Champion of vision"
+    plan = lost.plan()
+    assert (plan.champion, len(plan.obstacles)) == (None, 1)
+    assert "several are Approved as champion" in plan.obstacles[0]
+
+
+def test_an_approval_by_hand_tells_of_no_champion(unrecorded: Lost) -> None:
+    lost = unrecorded
+    lost.champion(0.8, name="first")
+    held = lost.run(0.801, name="held")
+    arn = (lost.world.table.get(f"RUN#{held.run_id}", "PACKAGE") or {})["model_package_arn"]
+    lost.approvals[arn] = "Champion of my heart"
+    lost.lose()
+    assert statuses(lost.plan()) == [(1, "missing")]
+
+
 def test_champions_that_nobody_can_tell_are_gaps_with_their_reason(unrecorded: Lost) -> None:
     """Two promotions by hand in a row, and only the second met a challenger."""
     lost = unrecorded
