@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -36,10 +36,14 @@ class Restored(NamedTuple):
 
 @dataclass(frozen=True)
 class History:
-    """The champions that can be restored by version, why others cannot, and what else there is to tell."""
+    """The champions that can be restored by version, why others cannot, and what else there is to tell.
+
+    `doubt`: why nobody can say who was the last of them.
+    """
 
     restored: Mapping[int, Restored]
     gaps: Mapping[int, str]
+    doubt: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -49,43 +53,44 @@ class History:
 
 
 class _Approval(NamedTuple):
+    """The approval of a champion of this number; `is_exact` where its mark says the number."""
+
     package: PackageLeft
-    number: int | None
+    number: int
     actor: str | None
+    is_exact: bool = True
 
 
 def told(evidence: Evidence) -> History:
     """The history that the evidence tells."""
     records, notes = _of_one_time(evidence.records)
+    evidence = replace(evidence, verdicts=tuple(_since(records, evidence.verdicts)))
     named = _named(evidence.verdicts)
-    top = max([*records, *named], default=0)
-    approvals = _approvals(evidence.packages, top)
+    known = max([*records, *named], default=0)
+    last = {records[known].run_id} if known in records else named.get(known, set())
+    approvals = _approvals(evidence.packages, known, last, is_recorded=known in records)
     approval = approvals[0] if len(approvals) == 1 else None
+    top = known if approval is None else max(known, approval.number)
     restored = {version: Restored(champion, "record") for version, champion in records.items()}
     gaps: dict[int, str] = {}
-    if approval is not None and approval.number is not None:
-        top = max(top, approval.number)
-    elif approval is not None and not _is_top(approval.package.run_id, top, records, named):
-        top += 1
-        approval = approval._replace(number=top)
-        notes.append(f"champion {top}: its number is the lowest that it can have had")
-    elif len(approvals) > 1:
-        gaps[top + 1] = f"several are Approved as champion: {', '.join(one.package.run_id for one in approvals)}"
     for version in range(1, top + 1):
-        if version in restored:
-            continue
-        runs = _runs(version, top, evidence, named, approval)
-        packages = [package for run in runs if (package := evidence.package_of(run)) is not None]
-        if len(runs) != 1:
-            gaps[version] = (
-                f"several runs may have been it: {', '.join(sorted(runs))}" if runs else "nothing tells of it"
-            )
-        elif not packages:
-            gaps[version] = f"the package of its run {next(iter(runs))} is not in the registry any more"
-        else:
-            restored[version] = _inferred(version, packages[0], evidence, approval)
+        if version not in restored:
+            found = _champion(version, evidence, named, approval)
+            if isinstance(found, str):
+                gaps[version] = found
+            else:
+                restored[version] = found
     notes += _remarks(evidence, records, restored, top)
-    return History(dict(sorted(restored.items())), gaps, tuple(notes))
+    is_told = approval is not None or (not approvals and (known == 0 or known in records))
+    doubt = "" if is_told else _doubt(known, approvals)
+    return History(dict(sorted(restored.items())), gaps, doubt, tuple(notes))
+
+
+def _doubt(known: int, approvals: list[_Approval]) -> str:
+    if approvals:
+        runs = ", ".join(one.package.run_id for one in approvals)
+        return f"several packages are Approved as champion, and nothing tells which was the last: {runs}"
+    return f"no package is Approved as champion, and nothing else tells whether champion {known} was the last"
 
 
 def _of_one_time(records: Iterable[Champion]) -> tuple[dict[int, Champion], list[str]]:
@@ -109,6 +114,18 @@ def _of_one_time(records: Iterable[Champion]) -> tuple[dict[int, Champion], list
     return dict(sorted(chosen.items())), [note]
 
 
+def _since(records: Mapping[int, Champion], verdicts: Iterable[VerdictLeft]) -> Iterable[VerdictLeft]:
+    """Without those on champions from before promotions counted anew: by number they would come after the newest."""
+    if not records:
+        return verdicts
+    newest = records[max(records)]
+    return [
+        verdict
+        for verdict in verdicts
+        if verdict.champion_version < newest.champion_version or _at(verdict.decided_at) >= _at(newest.promoted_at)
+    ]
+
+
 def _named(verdicts: Iterable[VerdictLeft]) -> dict[int, set[str]]:
     """Whom the verdicts name as champion."""
     named: dict[int, set[str]] = {}
@@ -118,37 +135,44 @@ def _named(verdicts: Iterable[VerdictLeft]) -> dict[int, set[str]]:
     return named
 
 
-def _approvals(packages: Iterable[PackageLeft], known: int) -> list[_Approval]:
-    """The approvals that may be the champion's; by hand one is a wish, and those before `known` were left behind.
+def _approvals(packages: Iterable[PackageLeft], known: int, last: set[str], *, is_recorded: bool) -> list[_Approval]:
+    """The approvals that may be the last champion's, of whom no more is known than `known` and its run in `last`.
 
-    Of several with a number the greatest is it; with one that has none among them, nobody knows.
+    Of several those before `known` were left behind by promotions that were stopped; of several with a number the
+    greatest is it; with one that has none among them, nobody knows. Where promotions were not on record yet the only
+    one is the champion's, also with an old number or by hand: then it was approved once more, over its mark.
     """
-    marked = [
-        _Approval(package, int(mark["number"]) if mark["number"] else None, mark["actor"])
-        for package in packages
-        if package.is_approved and (mark := _MARK.fullmatch(package.approval_description))
+    approved = [package for package in packages if package.is_approved]
+    marks = [(package, _MARK.fullmatch(package.approval_description)) for package in approved]
+    marked = [(package, mark["number"], mark["actor"]) for package, mark in marks if mark]
+    if len(approved) == 1 and not is_recorded:
+        marked = marked or [(approved[0], None, None)]
+        marked = [(one, number if number and int(number) >= known else None, actor) for one, number, actor in marked]
+    lowest = [known if package.run_id in last else known + 1 for package, _, _ in marked]
+    found = [
+        _Approval(package, int(number or least), actor, number is not None)
+        for (package, number, actor), least in zip(marked, lowest, strict=True)
     ]
-    late = [one for one in marked if one.number is None or one.number >= known]
-    if all(one.number is not None for one in late):
-        return sorted(late, key=lambda one: one.number or 0)[-1:]
-    return late
+    late = [one for one in found if one.number >= known]
+    return sorted(late, key=lambda one: one.number)[-1:] if all(one.is_exact for one in late) else late
 
 
-def _is_top(run_id: str, top: int, records: Mapping[int, Champion], named: Mapping[int, set[str]]) -> bool:
-    return run_id in named.get(top, set()) or (top in records and records[top].run_id == run_id)
-
-
-def _runs(
-    version: int, top: int, evidence: Evidence, named: Mapping[int, set[str]], approval: _Approval | None
-) -> set[str]:
-    """The runs that may have been a champion. That one was to be promoted is enough where others came after it."""
-    if version in named:
-        return named[version]
-    if approval is not None and approval.number == version:
-        return {approval.package.run_id}
-    if version == top:
-        return set()
-    return {verdict.run_id for verdict in evidence.verdicts if _promotes(verdict, version)}
+def _champion(
+    version: int, evidence: Evidence, named: Mapping[int, set[str]], approval: _Approval | None
+) -> Restored | str:
+    """A champion without a record, or why it cannot be told; one that was to be promoted need not have been."""
+    runs = named.get(version, set())
+    if not runs and approval is not None and approval.number == version:
+        runs = {approval.package.run_id}
+    if len(runs) > 1:
+        return f"verdicts name several: {', '.join(sorted(runs))}"
+    if not runs:
+        wanted = sorted({one.run_id for one in evidence.verdicts if _promotes(one, version)})
+        return f"nothing tells who it was; to be promoted: {', '.join(wanted) or 'nobody'}"
+    package = evidence.package_of(next(iter(runs)))
+    if package is None:
+        return f"the package of its run {next(iter(runs))} is not in the registry any more"
+    return _inferred(version, package, evidence, approval)
 
 
 def _promotes(verdict: VerdictLeft, version: int) -> bool:
@@ -159,6 +183,7 @@ def _inferred(version: int, package: PackageLeft, evidence: Evidence, approval: 
     """A champion without a record."""
     is_approved = approval is not None and approval.number == version and approval.package == package
     actor = approval.actor if approval is not None and is_approved else None
+    guessed = ("champion_version",) if approval is not None and is_approved and not approval.is_exact else ()
     own = [one for one in evidence.verdicts if one.run_id == package.run_id and _promotes(one, version)]
     fields: dict[str, Any] = {
         "team": evidence.team,
@@ -175,7 +200,7 @@ def _inferred(version: int, package: PackageLeft, evidence: Evidence, approval: 
             reason=own[0].reason,
             actor=RUNS,
         )
-        return Restored(champion, "verdict", ("promoted_at",))
+        return Restored(champion, "verdict", (*guessed, "promoted_at"))
     against = [one.decided_at for one in evidence.verdicts if one.champion and one.champion_version == version]
     moments = [*against, *([package.modified_at] if is_approved else [])]
     champion = Champion(
@@ -185,7 +210,7 @@ def _inferred(version: int, package: PackageLeft, evidence: Evidence, approval: 
         reason=LOST_REASON,
         actor=actor or UNKNOWN,
     )
-    unknown = ("promoted_at", "promotion_id", "reason", "kind", *(() if actor else ("actor",)))
+    unknown = (*guessed, "promoted_at", "promotion_id", "reason", "kind", *(() if actor else ("actor",)))
     return Restored(champion, "registry" if is_approved else "verdict", unknown)
 
 

@@ -122,6 +122,8 @@ def _obstacles(
         return [f"champion {line.version} of the table is another one, and stays: {line.why}"]
     if history.top in history.gaps and history.top not in known and history.top > max(known, default=0):
         return [f"the last champion, {history.top}, cannot be told: {history.gaps[history.top]}"]
+    if history.doubt and max(known, default=0) < max(history.top, 1):
+        return [history.doubt]
     if current is not None and current != known[current.champion_version]:
         return [f"the table's champion {current.champion_version} is not the one of its own history, and stays"]
     return []

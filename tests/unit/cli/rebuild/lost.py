@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cli.rebuild import evidence, plan
 from cli.rebuild.evidence import Evidence
 from cli.rebuild.plan import Plan
-from tests.fakes import FakeTable
+from tests.fakes import FakeRegistry, FakeTable
 from tests.unit.turbine.arrange import ARTIFACTS, World
 from turbine.domain.champion import Champion, Promotion
 from turbine.usecases.compare_models import CompareModels, ComparisonRequest
@@ -81,30 +81,41 @@ class Lost:
             self.world.store.delete(place)
 
     def evidence(self) -> Evidence:
-        return evidence.gather(self, self.world.store, ARTIFACTS, GROUP, "vision")
+        shown = ShownRegistry(self.world.registry, self.approvals, self.world.clock())
+        return evidence.gather(shown, self.world.store, ARTIFACTS, GROUP, "vision")
 
     def plan(self) -> Plan:
         items = self.world.table.items
         keys = sorted(key for key in items if key[0] == PK and key[1].startswith("CHAMPION#"))
         return plan.of_table(self.evidence(), self.world.table, [Champion.model_validate(items[key]) for key in keys])
 
-    # ---- the registry, as boto3 shows it ----
-    def get_paginator(self, _: str) -> Lost:
+
+@dataclass
+class ShownRegistry:
+    """A registry as boto3 shows it; `approvals` are the descriptions of the packages that are Approved, by ARN."""
+
+    registry: FakeRegistry
+    approvals: dict[str, str]
+    now: datetime
+
+    def get_paginator(self, _: str) -> ShownRegistry:
         return self
 
-    def paginate(self, **_: str) -> list[dict[str, Any]]:
-        packages = self.world.registry.packages
-        return [{"ModelPackageSummaryList": [{"ModelPackageArn": package.arn} for package, _, _ in packages]}]
+    def paginate(self, ModelPackageGroupName: str) -> list[dict[str, Any]]:  # noqa: N803
+        arns = [package.arn for package, _, _ in self.registry.packages if f"/{ModelPackageGroupName}/" in package.arn]
+        return [{"ModelPackageSummaryList": [{"ModelPackageArn": arn} for arn in arns]}]
 
     def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
-        ((package, request, created),) = [one for one in self.world.registry.packages if one[0].arn == ModelPackageName]
-        is_approved = package.arn in self.approvals
+        ((package, request, created),) = [one for one in self.registry.packages if one[0].arn == ModelPackageName]
+        told = dict(request.metadata)
+        for arn, _, changes in self.registry.revisions:
+            told |= changes if arn == package.arn else {}
         return {
-            "CustomerMetadataProperties": dict(request.metadata),
+            "CustomerMetadataProperties": told,
             "InferenceSpecification": {"Containers": [{"ModelDataUrl": request.model_data_uri}]},
             "CreationTime": created,
-            "LastModifiedTime": self.world.clock(),
-            "ModelApprovalStatus": "Approved" if is_approved else request.approval,
+            "LastModifiedTime": self.now,
+            "ModelApprovalStatus": "Approved" if package.arn in self.approvals else request.approval,
             "ApprovalDescription": self.approvals.get(package.arn, ""),
         }
 

@@ -121,6 +121,7 @@ def test_a_newer_champion_wins_and_is_told(lost: Lost) -> None:
 
 def test_promotions_that_counted_anew_are_the_history_and_those_before_are_told(lost: Lost) -> None:
     three_champions(lost)
+    lost.run(0.801, name="held by the third")
     lost.lose()
     anew = lost.champion(0.7, name="anew")
     items = lost.lose()
@@ -230,7 +231,7 @@ def test_without_records_an_approval_without_a_number_has_the_lowest_that_it_can
     lost.lose()
     plan = lost.plan()
     assert [line.champion.run_id for line in plan.lines if line.champion][-1] == last.run_id
-    assert plan.notes == ("champion 2: its number is the lowest that it can have had",)
+    assert "champion_version" in plan.lines[-1].unknown
 
 
 def test_without_records_of_two_approvals_the_later_champion_is_it(unrecorded: Lost) -> None:
@@ -245,7 +246,32 @@ def test_without_records_of_two_approvals_the_later_champion_is_it(unrecorded: L
     lost.approvals[first.model_package_arn] = "Champion of vision"
     plan = lost.plan()
     assert (plan.champion, len(plan.obstacles)) == (None, 1)
-    assert "several are Approved as champion" in plan.obstacles[0]
+    assert "several packages are Approved as champion" in plan.obstacles[0]
+
+
+def test_without_records_and_approvals_nobody_is_said_to_be_the_last(unrecorded: Lost) -> None:
+    lost = unrecorded
+    lost.champion(0.8, name="first")
+    lost.champion(0.9, name="second")
+    lost.approvals = {}
+    lost.lose()
+    plan = lost.plan()
+    assert (statuses(plan), plan.champion) == ([(1, "missing")], None)
+    assert "nothing else tells whether champion 1 was the last" in plan.obstacles[0]
+    assert "was to follow champion 1" in plan.notes[0]
+
+
+def test_without_records_an_approval_with_an_old_number_is_the_last_champions(unrecorded: Lost) -> None:
+    lost = unrecorded
+    lost.champion(0.8, name="first")
+    lost.champion(0.9, name="second")
+    third = lost.champion(0.95, name="third")
+    lost.approvals = {third.model_package_arn: "Champion 1 of vision by turbine"}
+    lost.lose()
+    plan = lost.plan()
+    assert plan.champion is not None
+    assert (plan.champion.run_id, plan.champion.champion_version) == (third.run_id, 3)
+    assert "champion_version" in plan.lines[-1].unknown
 
 
 def test_an_approval_by_hand_tells_of_no_champion(unrecorded: Lost) -> None:
@@ -270,7 +296,7 @@ def test_champions_that_nobody_can_tell_are_gaps_with_their_reason(unrecorded: L
     lost.lose()
     plan = lost.plan()
     assert statuses(plan) == [(1, "missing"), (2, "missing"), (3, "lost"), (4, "missing")]
-    assert plan.lines[2].why == "nothing tells of it"
+    assert plan.lines[2].why == "nothing tells who it was; to be promoted: nobody"
     carry_out(lost.world.table, plan)
     assert (lost.world.table.get(PK, "CHAMPION") or {})["champion_version"] == 4
 
