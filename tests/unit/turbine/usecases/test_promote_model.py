@@ -183,7 +183,7 @@ def test_a_promotion_puts_those_on_record_whose_own_was_stopped_before_oldest_fi
         raise ConnectionError
 
     given = [promotion(world, number, number - 1) for number in (1, 2, 3)]
-    world.store.put_if_absent = dies  # type: ignore[method-assign]
+    world.store.put_if_absent = dies  # type: ignore[method-assign, assignment]
     for one in given[:2]:
         with pytest.raises(ConnectionError):
             promote(world, one)
@@ -196,7 +196,7 @@ def test_a_promotion_puts_those_on_record_whose_own_was_stopped_before_oldest_fi
 def test_a_retry_puts_its_own_champion_on_record(world: World) -> None:
     """A function that died between the swap and the record is asked again by the machine."""
     put_if_absent, given = world.store.put_if_absent, promotion(world, 1, 0)
-    world.store.put_if_absent = lambda *_: (_ for _ in ()).throw(ConnectionError)  # type: ignore[method-assign, assignment]
+    world.store.put_if_absent = lambda *_: (_ for _ in ()).throw(ConnectionError)  # type: ignore[method-assign]
     with pytest.raises(ConnectionError):
         promote(world, given)
     world.store.put_if_absent = put_if_absent  # type: ignore[method-assign]
