@@ -10,7 +10,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import exit_codes, json_output
 from cli.cloud import NO_STACK_HINT
-from cli.commands import check, demo, dlq, drop, local, models, operate, plan, promote, pull, runs, show, smoke, teams
+from cli.commands import (
+    check,
+    demo,
+    dlq,
+    drop,
+    local,
+    models,
+    operate,
+    plan,
+    promote,
+    pull,
+    rebuild,
+    runs,
+    show,
+    smoke,
+    teams,
+)
 from cli.errors import CommandError
 from cli.terminal import Terminal
 
@@ -22,13 +38,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+models_app = typer.Typer(cls=models.TeamGroup, help="A team's models; restore who was champion.")
+models_app.command(models.TEAM, epilog=exit_codes.SUMMARY)(models.models)
+models_app.command("rebuild", epilog=exit_codes.SUMMARY)(rebuild.rebuild)
+
 app.command("demo")(demo.demo)
 app.add_typer(local.app, name="local")
 app.add_typer(teams.app, name="teams")
 app.command("drop")(drop.drop)
 app.command("runs")(runs.runs)
 app.command("show")(show.show)
-app.command("models")(models.models)
+app.add_typer(models_app, name="models")
 app.command("pull")(pull.pull)
 app.add_typer(dlq.app, name="dlq")
 app.command("redrive")(operate.redrive)

@@ -15,7 +15,15 @@ from cli.observe.drops import BATCH_FOLDER, Drop
 
 
 def put(cloud: Cloud, path: Path, *, folder: str | None = None) -> Drop:
-    """Expand the file's placeholders and put it under `manifests/<team>/`, or `_batch` for several runs.
+    """Expand the file's placeholders and put it under its key.
+
+    Raises: CommandError if the place cannot be told from the file.
+    """
+    return put_text(cloud, *expanded(cloud, path, folder=folder))
+
+
+def expanded(cloud: Cloud, path: Path, *, folder: str | None = None) -> tuple[str, str]:
+    """The file with its placeholders expanded, and its key: under `manifests/<team>/`, or `_batch` for several runs.
 
     Only what is needed to find its place is looked at; the cloud decides whether it is accepted.
 
@@ -25,7 +33,7 @@ def put(cloud: Cloud, path: Path, *, folder: str | None = None) -> Drop:
     key = f"manifests/{folder or _folder(text, path)}/{path.stem}.json"
     if not drops.is_unicode(key):
         raise _no_place(path, f"the key {key!a} has characters that are no Unicode text")
-    return put_text(cloud, text, key)
+    return text, key
 
 
 def put_text(cloud: Cloud, text: str, key: str) -> Drop:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import ClientError
+from typer.core import TyperGroup
 
 from cli import exit_codes
 from cli.cloud import Cloud
@@ -15,6 +16,20 @@ from cli.errors import CommandError
 from cli.observe.records import Records
 from cli.terminal import Terminal, status_text
 from turbine.domain.names import package_group
+
+TEAM = "TEAM"
+
+
+class TeamGroup(TyperGroup):
+    """`turbine models TEAM` beside `turbine models rebuild`: what is no command's name is a team's.
+
+    A team of that name is asked for by `turbine models -- rebuild`.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args[:1] not in (["--help"], *([name] for name in self.commands if name != TEAM)):
+            args = [TEAM, *args]
+        return super().parse_args(ctx, args)
 
 
 def models(

@@ -73,6 +73,10 @@ class Records:
         of_team = (item for item in self._by_kind(kind) if team is None or item.get("team") == team)
         return list(islice(of_team, limit))
 
+    def recent(self, kind: str, looked_at: int) -> list[Item]:
+        """The newest records of a kind, of all teams, newest first; never more are read."""
+        return list(islice(self._by_kind(kind), looked_at))
+
     def latest_version(self, manifest: str) -> str | None:
         """The newest version of a dropped manifest (`bucket/key`) that was accepted."""
         key = {"pk": {"S": f"SEQUENCER#{manifest}"}, "sk": {"S": "LATEST"}}

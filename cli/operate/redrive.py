@@ -131,6 +131,6 @@ def _require_newest(cloud: Cloud, items: RunItems) -> None:
 def _refused(why: str, items: RunItems) -> CommandError:
     return CommandError(
         f"run {items.run_id} cannot be redriven: {why}",
-        next_step=f"`turbine show {items.run_id}` says more; a new run: `turbine drop FILE`",
+        next_step=f"`turbine show {items.run_id}` says more; a new run: `turbine drop FILE --force`",
         exit_code=exit_codes.REFUSED,
     )

@@ -21,6 +21,7 @@ def check_moment(cloud: Cloud) -> None:
     """Nothing is visible before its marker, and no champion is worse than the one before."""
     for team in teams(cloud):
         check_champions(cloud, team)
+        check_records(cloud, team)
     for place in cloud.world.store.written:
         if place.endswith("/published.json"):
             _check_published(cloud, place)
@@ -83,6 +84,18 @@ def check_champions(cloud: Cloud, team: str) -> None:
         assert is_better or is_by_hand(after), f"{team}: {after['run_id']} replaced {before['run_id']}"
 
 
+def check_records(cloud: Cloud, team: str) -> None:
+    """The bucket tells of each champion what the table does; of those in the making, of the oldest first."""
+    store, seen = cloud.world.store, []
+    for item in champions(cloud, team):
+        place = f"s3://{ARTIFACTS}/runs/{team}/{item['run_id']}/promotions/{item['champion_version']}.json"
+        if place in store:
+            kept = json.loads(store[place])
+            assert {**kept, "pk": item["pk"], "sk": item["sk"]} == {"schema_version": 1, **item}
+            seen.append(item["champion_version"])
+    assert seen == list(range(1, len(seen) + 1)), f"{team}: a gap in the champions on record: {seen}"
+
+
 def is_by_hand(champion: dict[str, Any]) -> bool:
     """Whether a person, and no rule, made a champion."""
     return bool(champion["actor"] != "turbine")
@@ -91,6 +104,8 @@ def is_by_hand(champion: dict[str, Any]) -> bool:
 def _check_champion(cloud: Cloud, team: str) -> None:
     """Nobody who finished would have had to replace the champion, and exactly the champion is Approved."""
     history = champions(cloud, team)
+    last = f"s3://{ARTIFACTS}/runs/{team}/{history[-1]['run_id']}/promotions/{len(history)}.json"
+    assert last in cloud.world.store, f"the champion {len(history)} of {team} is not on record"
     best = score(history[-1]["run_id"])
     items = cloud.world.table.items
     finished = [run_id for run_id in run_ids(cloud).values() if run_id.startswith(f"{team}-")]

@@ -69,7 +69,7 @@ class Rehearsal:
     def hold_a_run(self) -> None:
         """A run whose job waits for a host, so that the next deployment meets it under way."""
         self._set_hosts("DISABLED")
-        dropped = json.loads(self.shell.type("turbine drop examples/fifth_team/manifest.json --json"))
+        dropped = json.loads(self.shell.type("turbine drop examples/fifth_team/manifest.json --force --json"))
         (run,) = dropped["runs"]
         self._held = run["run_id"]
         wait_for(self._job_that_waits, "a job that waits for a host")

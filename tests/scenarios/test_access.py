@@ -121,6 +121,8 @@ def test_a_member_works_for_the_own_team_only(demo: KeptDemo, hire: Any, turbine
 
     code, told = turbine_as(member, "models", "vision")
     assert (code, bool(told["models"])) == (exit_codes.OK, True)
+    code, told = turbine_as(member, "models", "rebuild", "vision")
+    assert (code, {line["status"] for line in told["teams"][0]["history"]}) == (exit_codes.OK, {"present"})
     told = turbine_as(member, "models", "winery")
     assert denied(told, "sagemaker:DescribeModelPackageGroup", "model-package-group/turbine-winery")
     assert denied(turbine_as(member, "teams", "apply"), "cloudformation:DescribeStacks", "stack/turbine-team-")
@@ -135,6 +137,8 @@ def test_an_engineer_looks_at_everything_and_trains_nothing(
     for team in ("vision", "winery"):
         assert turbine_as(engineer, "show", demo.runs(team=team)[0]["run_id"])[0] == exit_codes.OK
         assert turbine_as(engineer, "models", team)[0] == exit_codes.OK
+    code, told = turbine_as(engineer, "models", "rebuild", "vision", "winery")
+    assert (code, [one["written"] for one in told["teams"]]) == (exit_codes.OK, [[], []])
     assert denied(turbine_as(engineer, "drop", _manifest(tmp_path, "vision")), "s3:PutObject", "/manifests/vision/")
     code, told = turbine_as(engineer, "teams", "apply")
     assert (code, set(told["teams"].values())) == (exit_codes.OK, {"unchanged"})

@@ -79,7 +79,8 @@ FUNCTIONS: dict[str, tuple[Place, ...]] = {
         _listed(_ARTIFACTS, _MISSING),
     ),
     "PromoteModelFunction": (
-        Place(_ARTIFACTS, "runs/*", ("GetObject",), "the run spec, for the event"),
+        Place(_ARTIFACTS, "runs/*", ("GetObject",), "the run spec, for the event, and champions on record"),
+        Place(_ARTIFACTS, "runs/*/promotions/*", ("PutObject",), "each champion is put on record, once"),
         _listed(_ARTIFACTS, _MISSING),
     ),
     "ReconcileRegistryFunction": (),

@@ -69,6 +69,11 @@ def history_key(champion_version: int) -> str:
     return f"CHAMPION#{champion_version:08d}"
 
 
+def record_name(champion_version: int) -> str:
+    """The file in its run's folder that keeps a champion beside the table: `{"schema_version": 1, **Champion}`."""
+    return f"promotions/{champion_version}.json"
+
+
 def successor(promotion: Promotion, promoted_at: str) -> Champion:
     """The champion that a promotion makes."""
     return Champion(

@@ -3,15 +3,20 @@
 The same promotion asked again gives the same answer, so the machine may retry between the write and
 the event. Once a later promotion has replaced it, `is_current` says so: a former champion is neither
 approved nor announced again.
+
+The table is the truth. A copy of each champion goes into the bucket, so that who it was, when, why and by
+whom outlives the table: `turbine models rebuild`.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-from turbine.domain.champion import Champion, Promotion, history_key, promoted_detail, successor
+from turbine.domain.champion import Champion, Promotion, history_key, promoted_detail, record_name, successor
 from turbine.domain.errors import ChampionChangedError, PackageMissingError
+from turbine.domain.uri import S3Uri
 from turbine.ports import Clock, Item, ObjectStore, Table
 from turbine.usecases.run_files import RunFiles
 
@@ -44,7 +49,9 @@ class PromoteModel:
                     "request": request,
                 }
             champion = Champion.model_validate(current)  # by another promotion; there is nothing left to do
-        spec = RunFiles(self.store, self.artifact_bucket).find_spec(champion.team, champion.run_id)
+        files = RunFiles(self.store, self.artifact_bucket)
+        self._keep(files, pk, champion)
+        spec = files.find_spec(champion.team, champion.run_id)
         inference = None if spec is None else spec.inference
         return {
             "status": "promoted",
@@ -103,6 +110,21 @@ class PromoteModel:
             raise ChampionChangedError(f"{promotion.team} is no longer at champion version {expected}.")
         return done
 
+    def _keep(self, files: RunFiles, pk: str, champion: Champion) -> None:
+        """Put a champion on record in the bucket, and those before it whose promotions were stopped before they did.
+
+        Oldest first, so that whatever dies on the way leaves no gap behind a record.
+        """
+        former: Champion | None = champion
+        unkept: list[Champion] = []
+        while former is not None and files.find_json(_record(files, former)) is None:
+            unkept.append(former)
+            item = self.table.get(pk, history_key(former.champion_version - 1))
+            former = None if item is None else Champion.model_validate(item)
+        for one in reversed(unkept):
+            document = {"schema_version": 1, **one.model_dump()}
+            self.store.put_if_absent(_record(files, one), json.dumps(document, indent=1).encode())
+
     def _is_current(self, pk: str, champion: Champion) -> bool:
         current = self.table.get(pk, "CHAMPION")
         return current is not None and current["champion_version"] == champion.champion_version
@@ -113,3 +135,7 @@ class PromoteModel:
         if item is None or item["model_package_arn"] == champion.model_package_arn:
             return None
         return str(item["model_package_arn"])
+
+
+def _record(files: RunFiles, champion: Champion) -> S3Uri:
+    return files.place(champion.team, champion.run_id, record_name(champion.champion_version))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -154,3 +155,50 @@ def test_a_rollback_is_kept_and_announced_as_one(world: World) -> None:
     reply = promote(world, back)
     assert (reply["champion_version"], reply["detail"]["kind"], reply["request"]["kind"]) == (3, "rollback", "rollback")
     assert (world.table.get("TEAM#vision", "CHAMPION#00000003") or {})["kind"] == "rollback"
+
+
+def records(world: World) -> dict[int, dict[str, Any]]:
+    """The champions on record in the bucket, in the order in which they were written."""
+    places = [place for place in world.store.written if "/promotions/" in place]
+    return {int(place.rpartition("/")[2].removesuffix(".json")): json.loads(world.store[place]) for place in places}
+
+
+def test_each_champion_is_on_record_as_the_table_has_it(world: World) -> None:
+    first, second = promotion(world, 1, 0), promotion(world, 2, 1)
+    promote(world, first)
+    promote(world, second)
+    promote(world, first)
+    for version, kept in records(world).items():
+        item = world.table.get("TEAM#vision", f"CHAMPION#{version:08d}")
+        assert item == {"pk": "TEAM#vision", "sk": f"CHAMPION#{version:08d}"} | {
+            name: value for name, value in kept.items() if name != "schema_version"
+        }
+    assert list(records(world)) == [1, 2]
+
+
+def test_a_promotion_puts_those_on_record_whose_own_was_stopped_before_oldest_first(world: World) -> None:
+    put_if_absent = world.store.put_if_absent
+
+    def dies(*_: Any) -> bool:
+        raise ConnectionError
+
+    given = [promotion(world, number, number - 1) for number in (1, 2, 3)]
+    world.store.put_if_absent = dies  # type: ignore[method-assign, assignment]
+    for one in given[:2]:
+        with pytest.raises(ConnectionError):
+            promote(world, one)
+    world.store.put_if_absent = put_if_absent  # type: ignore[method-assign]
+    promote(world, given[2])
+    assert list(records(world)) == [1, 2, 3]
+    assert [kept["run_id"] for kept in records(world).values()] == [one.run_id for one in given]
+
+
+def test_a_retry_puts_its_own_champion_on_record(world: World) -> None:
+    """A function that died between the swap and the record is asked again by the machine."""
+    put_if_absent, given = world.store.put_if_absent, promotion(world, 1, 0)
+    world.store.put_if_absent = lambda *_: (_ for _ in ()).throw(ConnectionError)  # type: ignore[method-assign]
+    with pytest.raises(ConnectionError):
+        promote(world, given)
+    world.store.put_if_absent = put_if_absent  # type: ignore[method-assign]
+    assert promote(world, given)["status"] == "promoted"
+    assert list(records(world)) == [1]
