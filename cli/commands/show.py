@@ -71,6 +71,7 @@ def _print(terminal: Terminal, items: RunItems, inference: Item | None, links: d
         "dataset": record.get("dataset"),
         "recipe": record.get("recipe"),
         "created": record.get("created_at"),
+        "planned": plan_text(record),
         "manifest": record.get("manifest_uri"),
         "spec": record.get("spec_uri"),
         "model package": items.package.get("model_package_arn"),
@@ -141,6 +142,18 @@ def _print_slices(terminal: Terminal, guardrail: Item) -> None:
             )
             for one in guardrail["slices"]
         ],
+    )
+
+
+def plan_text(record: Item) -> str | None:
+    """A run's place in the fleet's plan, as it was expected when the run was prepared."""
+    plan = record.get("plan")
+    if not plan:
+        return None
+    nodes = int(record["nodes"])
+    return (
+        f"{nodes} VM{'s' if nodes > 1 else ''} from {plan['starts_at'][:16]}Z to {plan['ends_at'][:16]}Z, "
+        f"estimated at {float(plan['cost_usd']):.2f} USD"
     )
 
 

@@ -290,6 +290,8 @@ class PrepareTraining:
                 "recipe": spec.recipe.name,
                 "created_at": spec.created_at,
                 "training_execution_arn": execution_arn,
+                "nodes": spec.compute.nodes,
+                "plan": None if spec.plan is None else spec.plan.model_dump(mode="json"),
             }
         )
 

@@ -1,4 +1,4 @@
-"""What `turbine show` tells of the slices that a guardrail looked at."""
+"""What `turbine show` tells of the slices that a guardrail looked at, and of a run's place in the plan."""
 
 from __future__ import annotations
 
@@ -39,3 +39,25 @@ def test_every_slice_has_a_line_and_says_whether_it_was_judged() -> None:
     assert "accuracy by site, which may not worsen by more than 0.02:" in file.getvalue()
     assert ["[/b]", "40", "0.9", "0.8", "yes"] in lines
     assert ["C", "12", "0.9", "0.8", "no,", "fewer", "than", "30"] in lines
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        ({}, None),
+        ({"nodes": 1, "plan": None}, None),
+        (
+            {
+                "nodes": 3,
+                "plan": {
+                    "starts_at": "2026-11-27T10:00:00.000Z",
+                    "ends_at": "2026-11-27T11:30:00.000Z",
+                    "cost_usd": 49.631,
+                },
+            },
+            "3 VMs from 2026-11-27T10:00Z to 2026-11-27T11:30Z, estimated at 49.63 USD",
+        ),
+    ],
+)
+def test_the_place_in_the_plan_is_told_where_there_is_one(record: dict[str, Any], text: str | None) -> None:
+    assert show.plan_text(record) == text
