@@ -39,7 +39,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_a_manifest_is_prepared(account: None) -> None:
     run = arranged.prepared_run()
-    assert run == {"run_id": run["run_id"], "team": "vision", "nodes": 1}
+    assert run == {"run_id": run["run_id"], "team": "vision", "nodes": 1, "priority": 9000, "wait_s": 0}
 
 
 def test_a_trained_model_is_compared_registered_and_promoted(account: None) -> None:
