@@ -88,7 +88,7 @@ def check_count(cloud: Cloud, teams: Sequence[Team]) -> None:
     if count > team_domain.TEAMS_MAX:
         raise CommandError(
             f"there would be {count} teams, and there is room for {team_domain.TEAMS_MAX}: "
-            "each has roles and a share identifier, of which AWS gives an account so many",
+            "each has roles and a rule on the bus, of which AWS gives an account so many",
             place=f"{TEAM_FILES} in the data bucket, and the files named",
             next_step="`turbine teams remove TEAM` for teams that are no longer trained",
             exit_code=exit_codes.REFUSED,

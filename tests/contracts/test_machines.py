@@ -11,7 +11,9 @@ import pytest
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
+from cli.simulate.workload import PLANNED_SHARE
 from turbine.domain import names
+from turbine.usecases.fleet_book import SHARE_IDENTIFIER
 
 ROOT = Path(__file__).parents[2]
 MACHINES = sorted((ROOT / "state_machines").glob("*.asl.yaml"))
@@ -122,3 +124,13 @@ def test_all_submissions_of_a_run_fit_into_the_time_of_its_machine() -> None:
     on_demand_s = default["QueueSeconds"] + default["OnDemandAttempts"] * default["AttemptTimeoutSeconds"] + margin_s
     run = yaml.safe_load((ROOT / "state_machines/run.asl.yaml").read_text())
     assert default["SpotSubmissions"] * spot_s + on_demand_s < run["TimeoutSeconds"]
+
+
+def test_all_jobs_have_the_share_identifier_that_the_planner_and_its_simulator_reckon_with() -> None:
+    shares = [
+        state["Arguments"]["ShareIdentifier"]
+        for _, state in _states(yaml.safe_load((ROOT / "state_machines/run.asl.yaml").read_text()))
+        if state.get("Resource", "").endswith("batch:submitJob.sync")
+    ]
+    assert len(shares) == 4
+    assert set(shares) == {SHARE_IDENTIFIER} == {PLANNED_SHARE}

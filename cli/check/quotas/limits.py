@@ -101,7 +101,6 @@ _DOCUMENTED = (
     Limit("job-queues", "job queues", 50, "queues", _BATCH),
     Limit("compute-environments", "compute environments", 50, "environments", _BATCH),
     Limit("queue-environments", "compute environments of a queue", 3, "environments", _BATCH),
-    Limit("share-identifiers", "share identifiers of a queue, one a team", 500, "teams", _SUBMIT_JOB),
     Limit("roles", "roles of all stacks and teams", 1000, "roles", _IAM),
     Limit("stacks", "stacks, one a team", 2000, "stacks", _STACKS),
     Limit("transform-payload", "MaxPayloadInMB x MaxConcurrentTransforms", 100, "MB", _TRANSFORM),

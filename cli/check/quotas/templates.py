@@ -139,7 +139,6 @@ def _account(project: Project, meter: Meter) -> None:
     teams, main = Place(TEAM_TEMPLATE), Place(MAIN)
     why = f"{TEAMS_MAX} teams (turbine.domain.team.TEAMS_MAX)"
     nested = sum(stack.file not in (MAIN, TEAM_TEMPLATE) for stack in project.stacks)
-    meter.note("share-identifiers", TEAMS_MAX, teams, why)
     meter.note("roles", count(project, "AWS::IAM::Role"), teams, why)
     meter.note("stacks", 1 + nested + TEAMS_MAX, teams, why)
     meter.note("schedules", count(project, "AWS::Scheduler::Schedule"), teams, why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -127,6 +128,13 @@ def test_a_full_book_refuses(world: World, book: FleetBook, monkeypatch: pytest.
     book.plan(demands(book, "a-1", "b-1"), {})
     with pytest.raises(PlanInfeasibleError, match="2 runs have not ended, and there is room for 3"):
         book.plan(demands(book, "c-1", "d-1"), {})
+
+
+def test_as_many_runs_as_there_is_room_for_fit_one_item(book: FleetBook) -> None:
+    """As JSON, which is longer than DynamoDB's own reckoning: names and values with a byte or three."""
+    longest = "t" * 20 + "-" + "d" * 46 + "-" + "0" * 12
+    (place,) = book.plan(demands(book, longest), {}).values()
+    assert fleet_book.RUNS_MAX * len(json.dumps({longest: asdict(place)}, separators=(",", ":"))) < 400 * 1024
 
 
 def test_a_team_sets_its_own_priority(book: FleetBook) -> None:

@@ -100,7 +100,7 @@ LOOSE_STACK_NAME = {
     "bucket-name",
     "stack-name",
 }
-PER_TEAM = {"share-identifiers", "roles", "stacks", "schedules", "bus-rules"}
+PER_TEAM = {"roles", "stacks", "schedules", "bus-rules"}
 
 
 def _rules(project: Project) -> set[str]:
