@@ -72,6 +72,7 @@ def _print(terminal: Terminal, items: RunItems, inference: Item | None, links: d
         "recipe": record.get("recipe"),
         "created": record.get("created_at"),
         "planned": plan_text(record),
+        "trained": work_text(record, items.outcome),
         "manifest": record.get("manifest_uri"),
         "spec": record.get("spec_uri"),
         "model package": items.package.get("model_package_arn"),
@@ -155,6 +156,16 @@ def plan_text(record: Item) -> str | None:
         f"{nodes} VM{'s' if nodes > 1 else ''} from {plan['starts_at'][:16]}Z to {plan['ends_at'][:16]}Z, "
         f"estimated at {float(plan['cost_usd']):.2f} USD"
     )
+
+
+def work_text(record: Item, outcome: Item) -> str | None:
+    """What a run took, beside what its plan expected; its price is the plan's."""
+    plan, trained_s = record.get("plan"), outcome.get("trained_s")
+    if not plan or not trained_s or not plan["hours"]:
+        return None
+    hours, nodes = float(trained_s) / 3600, int(record["nodes"])
+    cost_usd = float(plan["cost_usd"]) / float(plan["hours"]) * hours
+    return f"{hours:.2f} h on {nodes} VM{'s' if nodes > 1 else ''}, about {cost_usd:.2f} USD"
 
 
 def slice_text(one: Item) -> str:

@@ -72,6 +72,7 @@ def _without_execution(run_id: str, team: str, execution_arn: str, ended_at: str
         "next_step": None,
         "log_tail": [],
         "decision": None,
+        "trained_s": None,
         "execution_arn": execution_arn,
     }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from turbine.domain import capacity
-from turbine.domain.capacity.model import vm_hours
+from turbine.domain.capacity.estimator import Belief, Measured, believe
+from turbine.domain.capacity.model import Curve, vm_hours
 from turbine.domain.cause import Cause
 from turbine.domain.manifest import Manifest
 from turbine.domain.recipes import OWN_SCRIPT
@@ -34,15 +36,22 @@ class Candidate(NamedTuple):
     run_id: str
     file: TeamFile
     shards: tuple[Shard, ...]
-    widths: tuple[int, ...]
+    belief: Belief
+    widths: tuple[int, ...] = (1,)
 
     @property
-    def work_cpu_hours(self) -> float:
-        return self.file.work_cpu_hours or capacity.WORK_CPU_HOURS
+    def curve(self) -> Curve:
+        """What more VMs gain, as far as its like have shown."""
+        return Curve(self.belief.efficiency_per_doubling)
 
-    def estimate(self, nodes: int, fleet: Fleet) -> capacity.Estimate:
+    @property
+    def is_work_known(self) -> bool:
+        """Whether somebody has stated it, or its like have been measured."""
+        return self.file.work_cpu_hours is not None or self.belief.runs > 0
+
+    def estimate(self, nodes: int) -> capacity.Estimate:
         """What it takes on so many VMs."""
-        return capacity.estimate(nodes, self.work_cpu_hours, self.price_usd_per_hour, fleet.curve)
+        return capacity.estimate_work(nodes, self.belief.work_vm_h, self.price_usd_per_hour, self.curve)
 
     @property
     def price_usd_per_hour(self) -> float:
@@ -50,19 +59,36 @@ class Candidate(NamedTuple):
 
 
 def candidate(
-    wish: Wish, given: Manifest, run_id: str, file: TeamFile, shards: tuple[Shard, ...], fleet: Fleet
+    wish: Wish,
+    given: Manifest,
+    run_id: str,
+    file: TeamFile,
+    shards: tuple[Shard, ...],
+    fleet: Fleet,
+    measured: Sequence[Measured],
 ) -> Candidate:
-    """A wish with the numbers of VMs that it may get. Raises: ManifestFaultyError when there is none."""
-    allowed = Candidate(wish, given, run_id, file, shards, _widths(given, file, fleet))
-    return allowed._replace(widths=_affordable(allowed, fleet))
+    """A wish with the numbers of VMs that it may get; `measured` are its like that have finished.
+
+    Raises: ManifestFaultyError when there is none.
+    """
+    belief = believe(
+        measured,
+        vm_hours(file.work_cpu_hours or capacity.WORK_CPU_HOURS),
+        fleet.efficiency_per_doubling,
+        is_stated=file.work_cpu_hours is not None,
+    )
+    found = Candidate(wish, given, run_id, file, shards, belief)
+    found = found._replace(widths=_widths(found, fleet))
+    return found._replace(widths=_affordable(found))
 
 
-def _widths(given: Manifest, file: TeamFile, fleet: Fleet) -> tuple[int, ...]:
+def _widths(one: Candidate, fleet: Fleet) -> tuple[int, ...]:
     """As the manifest or the team says, else what is worthwhile for the run's work.
 
-    A run whose work nobody has stated, or whose script may know nothing of other nodes, gets one VM.
+    A run whose work nobody knows, or whose script may know nothing of other nodes, gets one VM.
     Raises: ManifestFaultyError.
     """
+    given, file = one.manifest, one.file
     for nodes, field in ((given.compute.nodes, "compute.nodes"), (file.compute.nodes, "compute.nodes (team file)")):
         if nodes == "auto":
             continue
@@ -71,18 +97,18 @@ def _widths(given: Manifest, file: TeamFile, fleet: Fleet) -> tuple[int, ...]:
             mend = f"ask for at most {fleet.vms}, or deploy with a greater MaxVms"
             raise ManifestFaultyError([fault(field, problem, mend)])
         return (nodes,)
-    if file.work_cpu_hours is None or given.recipe.name == OWN_SCRIPT:
+    if not one.is_work_known or given.recipe.name == OWN_SCRIPT:
         return (1,)
-    return tuple(worthwhile(fleet, vm_hours(file.work_cpu_hours)))
+    return tuple(worthwhile(fleet, one.belief.work_vm_h, one.curve))
 
 
-def _affordable(one: Candidate, fleet: Fleet) -> tuple[int, ...]:
+def _affordable(one: Candidate) -> tuple[int, ...]:
     """Those of its numbers of VMs that its team and its manifest can pay. Raises: ManifestFaultyError."""
     limits = {"budget.max_cost_usd_per_run": one.file.budget.max_cost_usd_per_run}
     if one.manifest.compute.max_cost_usd is not None:
         limits["compute.max_cost_usd"] = one.manifest.compute.max_cost_usd
     field = min(limits, key=lambda name: limits[name])
-    expected = {width: one.estimate(width, fleet) for width in one.widths}
+    expected = {width: one.estimate(width) for width in one.widths}
     found = tuple(width for width in one.widths if not capacity.over_budget(expected[width], limits[field]))
     if not found:
         least = min(expected.values(), key=lambda each: each.cost_usd)

@@ -173,18 +173,21 @@ class FleetBook:
             _, free_h = greedy.taken(free_h, nodes, lasts_h)
         return Problem(tuple(new), tuple(free_h))
 
-    def demand(self, run_id: str, team: str, work_vm_h: float, widths: Sequence[int]) -> Demand:
-        """A run of the fleet."""
-        return Demand(run_id, work_vm_h, tuple(widths), team, self.fleet.curve, launch_h=self.fleet.launch_h)
+    def demand(
+        self, run_id: str, team: str, work_vm_h: float, widths: Sequence[int], curve: Curve | None = None
+    ) -> Demand:
+        """A run of the fleet; `curve` is its own where it is known."""
+        return Demand(run_id, work_vm_h, tuple(widths), team, curve or self.fleet.curve, launch_h=self.fleet.launch_h)
 
 
 WORTHWHILE = 0.6
 """A run takes no more VMs than it uses to 60%: launches and lost efficiency would be paid for by the others."""
 
 
-def worthwhile(fleet: Fleet, work_vm_h: float) -> list[int]:
+def worthwhile(fleet: Fleet, work_vm_h: float, curve: Curve | None = None) -> list[int]:
     """The numbers of VMs that a run of so much work may be given without being asked."""
-    demand = Demand("run", work_vm_h, tuple(range(1, fleet.nodes_max + 1)), curve=fleet.curve, launch_h=fleet.launch_h)
+    widths = tuple(range(1, fleet.nodes_max + 1))
+    demand = Demand("run", work_vm_h, widths, curve=curve or fleet.curve, launch_h=fleet.launch_h)
     alone = demand.areas_vm_h[1]
     return [width for width, area in demand.areas_vm_h.items() if alone / area >= WORTHWHILE]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from turbine.domain import arrival, capacity, document, manifest, names, outcome, run, team, uri
 from turbine.domain.arrival import BATCH_FOLDER
-from turbine.domain.capacity.model import PlanInfeasibleError, vm_hours
+from turbine.domain.capacity.model import PlanInfeasibleError
 from turbine.domain.cause import ManifestCause, batch_entry_cause, padded_sequencer, schedule_cause
 from turbine.domain.errors import (
     ManifestUnreadableError,
@@ -35,6 +35,7 @@ from turbine.usecases.catalog import TEAMS_PREFIX, Catalog
 from turbine.usecases.fleet_book import Fleet, FleetBook, Place
 from turbine.usecases.refusals import Refusals, Slot
 from turbine.usecases.run_files import RunFiles
+from turbine.usecases.work_book import WorkBook
 
 # Step Functions passes at most 262,144 bytes between states. A thousand runs take about 100,000 of them.
 REPLIED_REFUSALS_MAX = 50
@@ -214,14 +215,15 @@ class PrepareTraining:
             catalog.check_input("inference.uri", given.inference.uri)
             if given.inference.labels is not None:
                 catalog.check_input("inference.labels", given.inference.labels)
-        return candidates.candidate(wish, given, run_id, file, shards, self.fleet)
+        measured = WorkBook(self.table).measured(given.team, given.recipe.name, given.dataset.name)
+        return candidates.candidate(wish, given, run_id, file, shards, self.fleet, measured)
 
     def _places(self, found: list[Candidate]) -> Mapping[str, Place] | PlanInfeasibleError:
         """The place of each in the fleet, planned together, or why there is none."""
         if not found:
             return {}
         book = FleetBook(self.table, self.clock, self.fleet)
-        demands = [book.demand(one.run_id, one.file.team, vm_hours(one.work_cpu_hours), one.widths) for one in found]
+        demands = [book.demand(one.run_id, one.file.team, one.belief.work_vm_h, one.widths, one.curve) for one in found]
         own = {one.run_id: one.file.compute.priority for one in found if one.file.compute.priority is not None}
         try:
             return book.plan(demands, own)
@@ -233,7 +235,7 @@ class PrepareTraining:
         if isinstance(places, PlanInfeasibleError):
             raise ManifestFaultyError([fault("compute.nodes", places.constraint, places.mend)])
         given, place = one.manifest, places[one.run_id]
-        expected = one.estimate(place.nodes, self.fleet)
+        expected = one.estimate(place.nodes)
         self._reserve(one, expected)
         spec = run.spec_of(
             given,

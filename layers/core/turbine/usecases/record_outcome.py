@@ -14,6 +14,7 @@ from turbine.domain import failure, outcome
 from turbine.domain.errors import LogsUnavailableError
 from turbine.ports import EventBus, Execution, Executions, Item, JobLogs, Notifier, Table
 from turbine.usecases.status_change import Detail, StatusChange, execution_of
+from turbine.usecases.work_book import WorkBook
 
 SUBJECT_MAX = 100
 SAME_START_MS = 3_600_000
@@ -44,8 +45,15 @@ class RecordOutcome:
             if stored is None or stored["event_id"] != change.id:
                 return {"recorded": False}
             item = stored
+        self._learn(item)
         self.announce(item)
         return {"recorded": True}
+
+    def _learn(self, item: Item) -> None:
+        """From a run that went through: how long it worked."""
+        record = self.table.get(item["pk"], "RECORD") or {}
+        if item["status"] == "SUCCEEDED" and item["trained_s"] and "nodes" in record:
+            WorkBook(self.table).learn(record, record["nodes"], item["trained_s"] / 3600)
 
     def announce(self, item: Item) -> None:
         """Tell of an outcome, unless that is done."""
@@ -89,6 +97,7 @@ class RecordOutcome:
             "next_step": failure.next_step(kind, run_id),
             "log_tail": [] if detail.status == "SUCCEEDED" else self._log_tail(run_id, cause),
             "decision": decided.get("decision"),
+            "trained_s": decided.get("trained_s"),
             "execution_arn": detail.execution_arn,
             "announced": False,
         }

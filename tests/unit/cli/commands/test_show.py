@@ -61,3 +61,21 @@ def test_every_slice_has_a_line_and_says_whether_it_was_judged() -> None:
 )
 def test_the_place_in_the_plan_is_told_where_there_is_one(record: dict[str, Any], text: str | None) -> None:
     assert show.plan_text(record) == text
+
+
+@pytest.mark.parametrize(
+    ("record", "outcome", "text"),
+    [
+        (
+            {"nodes": 2, "plan": {"hours": 1.0, "cost_usd": 40.0}},
+            {"trained_s": 5400},
+            "1.50 h on 2 VMs, about 60.00 USD",
+        ),
+        ({"nodes": 1, "plan": {"hours": 2.0, "cost_usd": 40.0}}, {}, None),
+        ({}, {"trained_s": 5400}, None),
+    ],
+)
+def test_what_a_run_took_is_told_beside_its_estimate(
+    record: dict[str, Any], outcome: dict[str, Any], text: str | None
+) -> None:
+    assert show.work_text(record, outcome) == text

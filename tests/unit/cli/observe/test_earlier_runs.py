@@ -10,12 +10,12 @@ from typing import Any
 
 import boto3
 import pytest
-from boto3.dynamodb.types import TypeSerializer
 from moto import mock_aws
 
 from cli.observe import earlier_runs
 from cli.observe.earlier_runs import EarlierRun
 from tests.unit.turbine.arrange import World, manifest
+from turbine.aws.dynamodb import _attributes
 from turbine.domain.uri import parse
 
 OUTPUTS = {
@@ -25,7 +25,6 @@ OUTPUTS = {
     "PredictionTableName": "prediction",
 }
 KEY = "manifests/vision/m.json"
-_serialize = TypeSerializer().serialize
 
 
 class Account:
@@ -73,7 +72,7 @@ class Account:
             bucket, key = parse(place)
             self.clients["s3"].put_object(Bucket=bucket, Key=key, Body=self.world.store[place])
         for item in self.world.table.items.values():
-            attributes = {name: _serialize(value) for name, value in item.items()}
+            attributes = _attributes(item)
             self.clients["dynamodb"].put_item(TableName="training", Item=attributes)
         self.asked.clear()
 

@@ -27,7 +27,12 @@ def estimate(
 
     Units: `work_cpu_hours` in hours of one CPU.
     """
-    hours = vm_hours(work_cpu_hours) / (curve or Curve()).speed_up(nodes)
+    return estimate_work(nodes, vm_hours(work_cpu_hours), price_usd_per_hour, curve or Curve())
+
+
+def estimate_work(nodes: int, work_vm_h: float, price_usd_per_hour: float, curve: Curve) -> Estimate:
+    """The same for a work in hours of one VM."""
+    hours = work_vm_h / curve.speed_up(nodes)
     return Estimate(nodes, hours, hours * nodes, hours * nodes * price_usd_per_hour)
 
 
