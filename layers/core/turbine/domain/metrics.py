@@ -27,8 +27,14 @@ _MINUTE_POINTS_LIVE = timedelta(days=15)
 _FIVE_MINUTE_POINTS_LIVE = timedelta(days=63)
 
 
+class EpochEnd(Record):
+    """An entry of `epochs`: `elapsed_s` is the training time until then, over all attempts."""
+
+    elapsed_s: float
+
+
 class Metrics(Record):
-    """`metrics.json`."""
+    """`metrics.json`. `duration_s` is the last attempt's."""
 
     schema_version: Literal[1]
     run_id: str
@@ -44,7 +50,13 @@ class Metrics(Record):
     baseline: Scores
     published_at: datetime
     duration_s: float
+    epochs: tuple[EpochEnd, ...] = ()
     environment: dict[str, Any]
+
+    @property
+    def worked_s(self) -> float:
+        """How long the run worked, also where earlier attempts did a part of it."""
+        return max([self.duration_s, *(epoch.elapsed_s for epoch in self.epochs)])
 
 
 class Point(Record):

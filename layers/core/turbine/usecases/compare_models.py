@@ -201,7 +201,7 @@ class CompareModels:
         item = {"pk": f"RUN#{decided.run_id}", "sk": "DECISION", **document}
         item["verdict"] = decided.decision
         item["decision"] = PAST_TENSE[decided.decision]
-        item["trained_s"] = files.metrics(decided.team, decided.run_id).duration_s
+        item["trained_s"] = files.metrics(decided.team, decided.run_id).worked_s
         self.table.put(item)
 
     def _now(self) -> str:

@@ -52,6 +52,17 @@ def test_the_rule_decides_between_challenger_and_champion(world: World, challeng
     assert verdict["champion"]["metrics"]["accuracy"]["cloudwatch"] == 0.97
 
 
+@pytest.mark.parametrize(("epochs", "trained_s"), [([], 3.0), ([{"elapsed_s": 9.5}], 9.5), ([{"elapsed_s": 1.0}], 3.0)])
+def test_how_long_the_run_worked_is_kept_with_what_earlier_attempts_did(
+    world: World, epochs: list[dict[str, float]], trained_s: float
+) -> None:
+    run = world.finished_run(test={"accuracy": 0.97})
+    place = run.spec_uri.replace("run.json", "metrics.json")
+    world.store[place] = json.dumps(json.loads(world.store[place]) | {"epochs": epochs}).encode()
+    compare(world, run)
+    assert world.table.items[f"RUN#{run.run_id}", "DECISION"]["trained_s"] == trained_s
+
+
 def test_the_decision_is_written_for_machines_lists_and_for_ever(world: World) -> None:
     run = two_runs(world, 0.97, 0.98)
     verdict = compare(world, run)
