@@ -24,6 +24,7 @@ from cli.commands import (
     rebuild,
     runs,
     show,
+    simulate,
     smoke,
     teams,
 )
@@ -56,6 +57,7 @@ app.command("stop")(operate.stop)
 app.command("promote")(promote.promote)
 app.command("rollback")(promote.rollback)
 app.command("plan")(plan.plan)
+app.command("simulate")(simulate.simulate)
 app.command("check")(check.check)
 app.command("smoke")(smoke.smoke)
 

@@ -33,12 +33,7 @@ class Rehearsal:
 
 def rehearse(request: Request, one: Alternative) -> Rehearsal:
     """Carry a plan out. Units: hours."""
-    cluster = Cluster(
-        request.vms,
-        request.launch_h,
-        IDLE_H,
-        {Kind.ON_DEMAND: "training", Kind.MULTI_NODE: "training", Kind.SPOT: "spot"},
-    )
+    cluster = cluster_of(request.vms, request.launch_h)
     if not one.is_spot:
         ended_h = executed(one.problem, one.schedule, cluster).result.makespan_h
         return Rehearsal(ended_h, ended_h)
@@ -48,3 +43,8 @@ def rehearse(request: Request, one: Alternative) -> Rehearsal:
     ]
     found = percentiles(ends_h)
     return Rehearsal(found.p50, found.p95)
+
+
+def cluster_of(vms: int, launch_h: float) -> Cluster:
+    """The stack's environments: one for all that runs on demand, another one for Spot."""
+    return Cluster(vms, launch_h, IDLE_H, {Kind.ON_DEMAND: "training", Kind.MULTI_NODE: "training", Kind.SPOT: "spot"})

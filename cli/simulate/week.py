@@ -17,7 +17,7 @@ from cli.simulate.simulation import NOTHING_FAILS, simulate
 from cli.simulate.validate import planned_runs
 from cli.simulate.workload import Run, Workload, work_h
 from turbine.domain.capacity import greedy
-from turbine.domain.capacity.model import VMS_MAX, Curve, Demand, Problem, fleet, vm_hours
+from turbine.domain.capacity.model import VMS_MAX, Curve, Demand, Problem, by_turns, fleet, vm_hours
 from turbine.domain.capacity.schedule import Placement, Schedule
 
 HOURS_PER_WEEK = 168.0
@@ -96,7 +96,8 @@ def _planned(season: Season, cluster: Cluster) -> Iterator[Run]:
     for trigger, now_h in enumerate(season.moments_h(), 1):
         earlier = [one for one in earlier if one.end_h > now_h]
         busy = ((one.vms, one.end_h - now_h) for one in earlier)
-        problem = Problem(season.demands(cluster.launch_h), fleet(cluster.vms, busy))
+        demands = by_turns(season.demands(cluster.launch_h), trigger)
+        problem = Problem(demands, fleet(cluster.vms, busy))
         placements = _plan(problem).placements
         for run in planned_runs(problem, placements, before):
             yield replace(run, name=f"{trigger}/{run.name}", release_h=now_h)

@@ -5,8 +5,8 @@ plans nothing anew. The book is one item that is replaced only if nobody replace
 moment cannot both plan on the same VMs. Who has ended is crossed out when the next one is planned.
 
 Those that arrive together are put into the best order; who arrived before them goes first, since a run that is
-overtaken by every later one might never start. Batch orders by priority within one share identifier, so each run gets a
-priority below those before it; equal ones go by age.
+overtaken by every later one might never start. Among runs that are alike another one is favoured each day. Batch orders
+by priority within one share identifier, so each run gets a priority below those before it; equal ones go by age.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from turbine.domain.capacity.model import (
     Demand,
     PlanInfeasibleError,
     Problem,
+    by_turns,
     fleet,
 )
 from turbine.domain.capacity.schedule import Schedule
@@ -140,7 +141,7 @@ class FleetBook:
     def _placed(
         self, new: Sequence[Demand], live: Mapping[str, Item], priorities: Mapping[str, int], now: datetime
     ) -> dict[str, Item]:
-        problem = self.problem(new, live, now)
+        problem = self.problem(by_turns(new, now.toordinal()), live, now)
         schedule = greedy.plan(problem, effort=_effort(new))
         if wrong := checker.violations(problem, schedule):
             raise RuntimeError(f"the plan does not pass its check: {wrong[0]}")

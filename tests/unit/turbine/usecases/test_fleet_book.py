@@ -137,6 +137,16 @@ def test_as_many_runs_as_there_is_room_for_fit_one_item(book: FleetBook) -> None
     assert fleet_book.RUNS_MAX * len(json.dumps({longest: asdict(place)}, separators=(",", ":"))) < 400 * 1024
 
 
+def test_over_the_days_every_team_comes_first_and_last(world: World) -> None:
+    orders = []
+    for _ in range(4):
+        book = FleetBook(FakeTable(), world.clock, FLEET)
+        places = book.plan(demands(book, "a-1", "b-1", "c-1", "d-1", widths=(7,)), {})
+        orders.append(sorted(places, key=lambda name: places[name].starts_at))
+        world.clock.move(timedelta(days=1))
+    assert len({order[0] for order in orders}) == len({order[-1] for order in orders}) == 4
+
+
 def test_a_team_sets_its_own_priority(book: FleetBook) -> None:
     places = book.plan(demands(book, "a-1", "b-1"), {"b-1": 9999})
     assert places["b-1"].priority == 9999 and places["a-1"].priority < 9999

@@ -10,7 +10,7 @@ Algorithms", in: Handbook of Scheduling, 2004.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -207,6 +207,12 @@ def reference(efficiency: float = EFFICIENCY_PER_DOUBLING, *, longest_h: float =
         ),
         fleet(VMS_MAX),
     )
+
+
+def by_turns(demands: Sequence[Demand], turn: int) -> tuple[Demand, ...]:
+    """The same runs, another one first at each turn: among runs that are alike a plan favours those that come first."""
+    first = turn % len(demands) if demands else 0
+    return (*demands[first:], *demands[:first])
 
 
 def shapes(demands: Iterable[Demand]) -> Iterator[list[Demand]]:
