@@ -23,6 +23,7 @@ from turbine.domain.capacity.model import (
     vm_hours,
 )
 from turbine.domain.capacity.prices import INSTANCE_TYPE
+from turbine.domain.manifest import NODES_MAX
 
 COLUMNS = ("policy", "mean", "19 of 20 within", "unfair by", "VM-hours", "idle", "lost", "launches", "USD")
 
@@ -55,7 +56,7 @@ def simulate(
             runs_per_team,
             weeks,
             work_vm_h=vm_hours(work_cpu_hours),
-            widths=tuple(range(1, vms + 1)),
+            widths=tuple(range(1, min(vms, NODES_MAX) + 1)),
             curve=Curve(efficiency),
             prefers_spot=spot,
         )

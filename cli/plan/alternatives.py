@@ -107,14 +107,14 @@ def _within(request: Request, solve: Callable[[Problem, str], Solution]) -> Alte
 
 
 def _staggered(request: Request) -> Alternative:
-    """Each run alone on all VMs at its own time: the shortest from a trigger to a model."""
+    """Each run alone on all VMs that one may have, at its own time: the shortest from a trigger to a model."""
     alone = request.problem().demands
     shortest = [min(demand.durations_h.values()) for demand in alone]
     releases = [STAGGER_SLACK * sum(shortest[:number]) for number in range(len(alone))]
     problem = request.problem(release_h=releases.__getitem__)
     widths = [min((hours, width) for width, hours in demand.durations_h.items())[1] for demand in alone]
     order = [(demand.name, width) for demand, width in zip(alone, widths, strict=True)]
-    what = "each run alone on all VMs, at a time of its own"
+    what = "each run alone on all VMs that it may have, at a time of its own"
     return Alternative("staggered", what, problem, greedy.listed(problem, order), is_proved=True, is_staggered=True)
 
 

@@ -15,6 +15,7 @@ from cli.errors import CommandError
 from turbine.domain import team as team_domain
 from turbine.domain.capacity.model import WORK_CPU_HOURS, Curve, Demand, PlanInfeasibleError, Problem, fleet, vm_hours
 from turbine.domain.capacity.prices import PRICES, PRICES_AS_OF, Price
+from turbine.domain.manifest import NODES_MAX
 from turbine.domain.rejection import ManifestFaultyError
 
 
@@ -54,7 +55,7 @@ class Request:
         release_h: Callable[[int], float] = lambda _: 0.0,
     ) -> Problem:
         """The runs, the teams by turns; the first is released at `release_h(0)`. Raises: PlanInfeasibleError."""
-        allowed = tuple(widths or range(1, self.vms + 1))
+        allowed = tuple(widths or range(1, min(self.vms, NODES_MAX) + 1))
         demands: list[Demand] = []
         for number in range(1, self.runs_per_team + 1):
             for one in self.teams:
