@@ -39,6 +39,7 @@ ENVIRONMENT = {
     "SPOT_QUEUE_ARN": "spot",
     "JOB_LOG_GROUP": "/turbine/jobs",
     "RUN_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:turbine-run",
+    "PROMOTION_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:turbine-promotion",
     "INFERENCE_IMAGE_URI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/turbine-inference:0.1.0",
     "TRAINING_IMAGE_URI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/turbine-training:0.1.0",
     "MODEL_ROLE_ARN": "arn:aws:iam::123456789012:role/model",
@@ -215,6 +216,7 @@ ORDINARY: dict[str, Callable[[], dict[str, Any]]] = {
     "promote_model": registered_run,
     "publish_artifacts": trained_run,
     "publish_predictions": ended_transform,
+    "reconcile_registry": lambda: sample("reconcile_registry"),
     "record_outcome": lambda: sample("record_outcome"),
     "register_model": compared_run,
 }
