@@ -58,6 +58,10 @@ def apply(
     terminal: Terminal, compared: Comparison, teams_dir: Path, base_cron: str, cloud: Cloud, *, confirmed: bool
 ) -> dict[str, str]:
     """Show the changes, ask, write them, and apply the teams: each team's result. Raises: CommandError."""
+    cap = int(cloud.outputs.get("MaxVms", compared.request.vms))
+    if compared.request.vms > cap:
+        cause = f"the plan is for {compared.request.vms} VMs, and {cloud.stack} has at most {cap}"
+        raise refused(cause, f"plan with --vms {cap}, or deploy with a greater MaxVms", "--apply")
     planned = changes(compared, teams_dir, base_cron)
     for change in planned:
         for line in _difference(change):
@@ -89,8 +93,10 @@ def with_block(text: str, key: str, values: Mapping[str, object]) -> str:
     if at is None:
         return text.rstrip("\n") + "\n" + block
     end = at + 1
-    while end < len(lines) and re.match(r"\s+\S", lines[end]):
+    while end < len(lines) and re.match(r"\s|#", lines[end]):
         end += 1
+    while end > at + 1 and re.match(r"\s*$|#", lines[end - 1]):
+        end -= 1  # what stands before the next key is the next key's
     return "".join(lines[:at]) + block + "".join(lines[end:])
 
 

@@ -67,7 +67,7 @@ class TeamFile(Part):
     compute: TeamCompute = Field(default_factory=TeamCompute)
     schedule: Schedule | None = None
     inference: InferenceInput | None = None
-    work_cpu_hours: Positive | None = None
+    work_cpu_hours: Annotated[float, Field(ge=0.001, le=1_000_000, allow_inf_nan=False)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = DEFAULT_SEED
 
     @model_validator(mode="after")

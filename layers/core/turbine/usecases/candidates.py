@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from turbine.domain import capacity
@@ -44,11 +45,6 @@ class Candidate(NamedTuple):
         """What more VMs gain, as far as its like have shown."""
         return Curve(self.belief.efficiency_per_doubling)
 
-    @property
-    def is_work_known(self) -> bool:
-        """Whether somebody has stated it, or its like have been measured."""
-        return self.file.work_cpu_hours is not None or self.belief.runs > 0
-
     def estimate(self, nodes: int) -> capacity.Estimate:
         """What it takes on so many VMs."""
         return capacity.estimate_work(nodes, self.belief.work_vm_h, self.price_usd_per_hour, self.curve)
@@ -77,6 +73,9 @@ def candidate(
         fleet.efficiency_per_doubling,
         is_stated=file.work_cpu_hours is not None,
     )
+    if file.work_cpu_hours is not None:
+        # Budgets are guarded by what is stated: shorter runs of the same recipe may not lower it.
+        belief = replace(belief, work_vm_h=max(belief.work_vm_h, vm_hours(file.work_cpu_hours)))
     found = Candidate(wish, given, run_id, file, shards, belief)
     found = found._replace(widths=_widths(found, fleet))
     return found._replace(widths=_affordable(found))
@@ -85,7 +84,7 @@ def candidate(
 def _widths(one: Candidate, fleet: Fleet) -> tuple[int, ...]:
     """As the manifest or the team says, else what is worthwhile for the run's work.
 
-    A run whose work nobody knows, or whose script may know nothing of other nodes, gets one VM.
+    A run whose work its team has not stated, or whose script may know nothing of other nodes, gets one VM.
     Raises: ManifestFaultyError.
     """
     given, file = one.manifest, one.file
@@ -97,7 +96,7 @@ def _widths(one: Candidate, fleet: Fleet) -> tuple[int, ...]:
             mend = f"ask for at most {fleet.vms}, or deploy with a greater MaxVms"
             raise ManifestFaultyError([fault(field, problem, mend)])
         return (nodes,)
-    if not one.is_work_known or given.recipe.name == OWN_SCRIPT:
+    if file.work_cpu_hours is None or given.recipe.name == OWN_SCRIPT:
         return (1,)
     return tuple(worthwhile(fleet, one.belief.work_vm_h, one.curve))
 

@@ -94,10 +94,11 @@ class FleetBook:
         for _ in range(_TRIES_MAX):
             stored = self.table.get(*_BOOK)
             book: dict[str, Item] = dict(stored["runs"]) if stored else {}
-            new = [demand for demand in demands if demand.name not in book]
+            now = self.clock()
+            new = [demand for demand in demands if not _holds(book.get(demand.name), demand, now)]
             if new:
-                now = self.clock()
-                live = self._live(book, now)
+                names = {demand.name for demand in new}
+                live = self._live({name: one for name, one in book.items() if name not in names}, now)
                 if len(live) + len(new) > RUNS_MAX:
                     raise PlanInfeasibleError(
                         f"{len(live)} runs have not ended, and there is room for {RUNS_MAX}",
@@ -162,10 +163,12 @@ class FleetBook:
         """The new runs, on the VMs that the others leave: those that hold some, and those that wait for theirs."""
         busy: list[tuple[int, float]] = []
         waiting: list[tuple[int, float]] = []
+        held = 0
         for one in sorted(live.values(), key=lambda one: (-one["priority"], one["planned_at"])):
             starts_h, ends_h = (_hours(one[name], now) for name in ("starts_at", "ends_at"))
             lasts_h = ends_h - starts_h
-            if starts_h <= 0:
+            if starts_h <= 0 and held + one["nodes"] <= self.fleet.vms:
+                held += one["nodes"]
                 busy.append((one["nodes"], max(ends_h, _OVERDUE * lasts_h)))
             else:
                 waiting.append((min(one["nodes"], self.fleet.vms), lasts_h))
@@ -191,6 +194,13 @@ def worthwhile(fleet: Fleet, work_vm_h: float, curve: Curve | None = None) -> li
     demand = Demand("run", work_vm_h, widths, curve=curve or fleet.curve, launch_h=fleet.launch_h)
     alone = demand.areas_vm_h[1]
     return [width for width, area in demand.areas_vm_h.items() if alone / area >= WORTHWHILE]
+
+
+def _holds(one: Item | None, demand: Demand, now: datetime) -> bool:
+    """Whether a run keeps its place: not one that a preparation left an hour ago, nor one that it may not have."""
+    if one is None or one["nodes"] not in demand.widths:
+        return False
+    return now - datetime.fromisoformat(one["planned_at"]) < _UNRECORDED_AFTER
 
 
 def _effort(new: Sequence[Demand]) -> int:

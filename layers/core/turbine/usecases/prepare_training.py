@@ -216,7 +216,10 @@ class PrepareTraining:
             if given.inference.labels is not None:
                 catalog.check_input("inference.labels", given.inference.labels)
         measured = WorkBook(self.table).measured(given.team, given.recipe.name, given.dataset.name)
-        return candidates.candidate(wish, given, run_id, file, shards, self.fleet, measured)
+        try:
+            return candidates.candidate(wish, given, run_id, file, shards, self.fleet, measured)
+        except PlanInfeasibleError as error:  # of this run's own numbers: it must not end the others' arrival
+            raise ManifestFaultyError([fault("compute.nodes", error.constraint, error.mend)]) from error
 
     def _places(self, found: list[Candidate]) -> Mapping[str, Place] | PlanInfeasibleError:
         """The place of each in the fleet, planned together, or why there is none."""

@@ -75,6 +75,7 @@ def test_written_twice_nothing_changes(compared: Comparison, teams_dir: Path) ->
         ("a: 1\n", "a: 1\ncompute:\n  nodes: 2\n"),
         ("a: 1", "a: 1\ncompute:\n  nodes: 2\n"),
         ("compute:\n  nodes: 7\n  priority: 1\n# why\nb: 2\n", "compute:\n  nodes: 2\n# why\nb: 2\n"),
+        ("compute:\n  nodes: 7\n\n# in it\n  priority: 3\n\nb: 2\n", "compute:\n  nodes: 2\n\nb: 2\n"),
         ("compute: {nodes: 7}  # all\nb:\n  c: 1\n", "compute:\n  nodes: 2\nb:\n  c: 1\n"),
     ],
 )

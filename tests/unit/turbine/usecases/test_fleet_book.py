@@ -101,6 +101,29 @@ def test_asked_again_the_answer_is_the_same(world: World, book: FleetBook) -> No
     assert world.table.items["FLEET", "BOOK"]["version"] == 1
 
 
+def test_a_place_that_its_preparation_left_behind_is_planned_anew(world: World, book: FleetBook) -> None:
+    (left,) = book.plan(demands(book, "a-1"), {}).values()
+    world.clock.move(timedelta(minutes=61))
+    (again,) = book.plan(demands(book, "a-1"), {}).values()
+    assert again.planned_at > left.planned_at
+
+
+def test_a_place_that_a_run_may_not_have_any_more_is_planned_anew(book: FleetBook) -> None:
+    assert book.plan(demands(book, "a-1"), {})["a-1"].nodes == 7
+    assert book.plan(demands(book, "a-1", widths=(1, 2)), {})["a-1"].nodes <= 2
+
+
+def test_a_late_fleet_keeps_its_backlog(world: World, book: FleetBook) -> None:
+    names = [f"a-{number}" for number in range(40)]
+    book.plan(demands(book, *names, widths=(1,)), {})
+    record(world, *names)
+    world.clock.move(timedelta(hours=14))
+    for name in names[:7]:
+        end(world, name)
+    (late,) = book.plan(demands(book, "b-1"), {}).values()
+    assert late.starts_at > (book.clock() + timedelta(hours=6)).isoformat()
+
+
 def test_two_arrivals_at_one_moment_do_not_plan_on_the_same_vms(
     world: World, book: FleetBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +246,14 @@ def test_the_manifest_comes_before_the_team_and_the_team_before_the_plan(
     world.add_team("vision", WORK + more)
     event = world.drop("manifests/vision/m.json", manifest(compute=compute))
     assert prepare(world)(event, "arn")["runs"][0]["nodes"] == nodes
+
+
+@pytest.mark.parametrize("hours", ["1.0e+13", "1.0e-320", "0", ".inf"])
+def test_a_team_with_an_impossible_work_stops_no_other(world: World, hours: str) -> None:
+    world.add_team("vision", f"work_cpu_hours: {hours}\n")
+    reply = prepare(world)(batch(world, "vision", "tabular"), "arn")
+    assert [run["team"] for run in reply["runs"]] == ["tabular"]
+    assert "work_cpu_hours" in json.dumps(reply["rejected"])
 
 
 def test_a_run_wider_than_the_fleet_is_refused_by_name_and_touches_no_other(world: World) -> None:

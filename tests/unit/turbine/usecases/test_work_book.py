@@ -81,14 +81,23 @@ def test_an_item_that_is_changed_for_ever_says_try_again(world: World, monkeypat
         WorkBook(world.table).learn(record("a"), 1, 1.0)
 
 
-def test_what_a_run_took_corrects_the_next_ones_estimate_and_width(world: World) -> None:
+def test_what_a_run_took_corrects_the_next_ones_estimate(world: World) -> None:
     first = prepared(world, 1)
     assert first["nodes"] == 1  # nobody knows its work
     ended(world, first["run_id"], trained_s=7200)
     second = prepared(world, 2)
-    assert second["nodes"] == 7
+    assert second["nodes"] == 1  # its team has asked for no more
     plan = world.table.items[f"RUN#{second['run_id']}", "RECORD"]["plan"]
-    assert plan["hours"] == pytest.approx(2 / (7 * 0.95**2.807355), rel=0.01)
+    assert plan["hours"] == pytest.approx(2, rel=0.01)
+
+
+def test_short_runs_do_not_lower_the_estimate_of_a_stated_work(world: World) -> None:
+    world.add_team("vision", "work_cpu_hours: 100\n")
+    first = prepared(world, 1)
+    ended(world, first["run_id"], trained_s=60)
+    second = prepared(world, 2)
+    cost_usd = world.table.items[f"RUN#{second['run_id']}", "RECORD"]["plan"]["cost_usd"]
+    assert cost_usd >= 45.74  # of 100 CPU-hours on one VM
 
 
 @pytest.mark.parametrize(("status", "trained_s"), [("FAILED", 7200), ("SUCCEEDED", None), ("SUCCEEDED", 0)])
