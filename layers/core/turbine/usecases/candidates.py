@@ -47,7 +47,7 @@ class Candidate(NamedTuple):
 
     def estimate(self, nodes: int) -> capacity.Estimate:
         """What it takes on so many VMs."""
-        return capacity.estimate_work(nodes, self.belief.work_vm_h, self.price_usd_per_hour, self.curve)
+        return capacity.estimate(nodes, self.belief.work_vm_h, self.price_usd_per_hour, self.curve)
 
     @property
     def price_usd_per_hour(self) -> float:

@@ -32,9 +32,8 @@ from turbine.domain.outcome import SUPERSEDED, TERMINAL
 from turbine.ports import Clock, Item, Table
 
 SHARE_IDENTIFIER = "planned"
-PRIORITIES = range(10_000)
-"""Source: AWS Batch API, SubmitJob.schedulingPriorityOverride."""
 _FIRST_PRIORITY = 9000
+"""Of at most turbine.domain.team.PRIORITY_MAX: teams may set greater ones."""
 _TRIES_MAX = 20
 _FORGOTTEN_AFTER = timedelta(days=14)
 """A run takes 12 days at most."""
@@ -216,7 +215,7 @@ def _priorities(schedule: Schedule, live: Mapping[str, Item], own: Mapping[str, 
     found: dict[str, int] = {}
     for one in schedule.placements:
         if one.name not in own:
-            least = max(least - 1, PRIORITIES[0])
+            least = max(least - 1, 0)
         found[one.name] = own.get(one.name, least)
     return found
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from turbine.domain import capacity, metrics, outcome, schemas, team
+from turbine.domain.capacity.model import Curve, vm_hours
 from turbine.domain.recipes import OWN_SCRIPT, RECIPES
 from turbine.domain.rejection import ManifestFaultyError
 
@@ -53,7 +54,8 @@ def test_the_period_is_one_that_cloudwatch_still_keeps(days: float, period_s: in
 
 
 def test_the_estimate_follows_the_arithmetic_of_the_fleet() -> None:
-    one, two = capacity.estimate(1), capacity.estimate(2)
+    work_vm_h, price = vm_hours(), capacity.PRICES_USD_PER_HOUR[capacity.INSTANCE_TYPE]
+    one, two = (capacity.estimate(nodes, work_vm_h, price, Curve()) for nodes in (1, 2))
     assert one.hours == pytest.approx(100 / 48)
     assert one.cost_usd == pytest.approx(100 / 48 * 21.96)
     assert two.hours == pytest.approx(one.hours / (2 * 0.95))

@@ -6,7 +6,7 @@ other eyes, `sizing` and `prices` tell what one run takes. The exact solver is t
 
 from turbine.domain.capacity.model import CPUS_PER_GPU, EFFICIENCY_PER_DOUBLING, GPUS_PER_VM, WORK_CPU_HOURS
 from turbine.domain.capacity.prices import INSTANCE_TYPE, PRICES_AS_OF, PRICES_USD_PER_HOUR
-from turbine.domain.capacity.sizing import Estimate, estimate, estimate_work, over_budget
+from turbine.domain.capacity.sizing import Estimate, estimate, over_budget
 
 __all__ = [
     "CPUS_PER_GPU",
@@ -18,6 +18,5 @@ __all__ = [
     "WORK_CPU_HOURS",
     "Estimate",
     "estimate",
-    "estimate_work",
     "over_budget",
 ]

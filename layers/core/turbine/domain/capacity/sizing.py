@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from turbine.domain.capacity.model import WORK_CPU_HOURS, Curve, vm_hours
-from turbine.domain.capacity.prices import INSTANCE_TYPE, PRICES_USD_PER_HOUR
+from turbine.domain.capacity.model import Curve
 
 
 class Estimate(NamedTuple):
@@ -17,21 +16,11 @@ class Estimate(NamedTuple):
     cost_usd: float
 
 
-def estimate(
-    nodes: int,
-    work_cpu_hours: float = WORK_CPU_HOURS,
-    price_usd_per_hour: float = PRICES_USD_PER_HOUR[INSTANCE_TYPE],
-    curve: Curve | None = None,
-) -> Estimate:
+def estimate(nodes: int, work_vm_h: float, price_usd_per_hour: float, curve: Curve) -> Estimate:
     """Time and cost of a run on `nodes` VMs, launch times left out.
 
-    Units: `work_cpu_hours` in hours of one CPU.
+    Units: `work_vm_h` in hours of one VM.
     """
-    return estimate_work(nodes, vm_hours(work_cpu_hours), price_usd_per_hour, curve or Curve())
-
-
-def estimate_work(nodes: int, work_vm_h: float, price_usd_per_hour: float, curve: Curve) -> Estimate:
-    """The same for a work in hours of one VM."""
     hours = work_vm_h / curve.speed_up(nodes)
     return Estimate(nodes, hours, hours * nodes, hours * nodes * price_usd_per_hour)
 

@@ -8,7 +8,7 @@ import pytest
 
 from turbine.domain import capacity
 from turbine.domain.capacity import Estimate, estimate, over_budget
-from turbine.domain.capacity.model import Curve
+from turbine.domain.capacity.model import Curve, vm_hours
 from turbine.domain.capacity.prices import PRICES, PRICES_USD_PER_HOUR, Price
 
 
@@ -59,16 +59,16 @@ def test_listed_prices_are_ranges_and_spot_is_cheaper() -> None:
 
 def test_one_run_of_the_reference() -> None:
     hours, price_usd = 100 / 48, PRICES["p4d.24xlarge"].low_usd
-    alone = estimate(1)
+    alone = estimate(1, vm_hours(), price_usd, Curve())
     assert alone.nodes == 1 and alone.hours == alone.vm_hours == pytest.approx(hours)
     assert alone.cost_usd == pytest.approx(hours * price_usd)
 
 
 def test_more_vms_take_less_time_and_cost_more() -> None:
-    four = estimate(4, price_usd_per_hour=10)
+    four = estimate(4, vm_hours(), 10, Curve())
     assert four.hours == pytest.approx(100 / 48 / (4 * 0.95**2))
     assert four.vm_hours == pytest.approx(4 * four.hours) and four.cost_usd == pytest.approx(40 * four.hours)
-    measured = estimate(4, work_cpu_hours=48, curve=Curve(0.9, ((4, 2.5),)))
+    measured = estimate(4, vm_hours(48), 10, Curve(0.9, ((4, 2.5),)))
     assert measured.hours == pytest.approx(1 / 2.5)
 
 
