@@ -1,14 +1,16 @@
 """Chaos mode: faults on purpose, each from a seed and each with one line in the log. Off unless asked for.
 
-Calls are throttled, or fail before or after they took effect; events are duplicated, delayed and reordered. The n-th
-call, and the n-th delivery, of a seed always meet the same fate. The cloud's own calls are left alone unless the
-option `internal` is given.
+Calls are throttled, or fail before or after they took effect; so do the calls that Step Functions' Tasks make; events
+are duplicated, delayed and reordered. The n-th call, the n-th Task's call and the n-th delivery of a seed always meet
+the same fate. The cloud's other own calls are left alone unless the option `internal` is given: so is the looking of a
+`.sync` Task after its job, which AWS does not let a Task feel.
 
-`SEED[:options]`, options with commas: `throttle=`, `fail_before=`, `fail_after=`, `duplicate=`, `delay=`, `reorder=`
-(shares from 0 to 1), `max_delay_s=`, and `internal`. A seed alone takes `DEFAULTS`; with options, what is not named
-is off.
+`SEED[:options]`, options with commas: `throttle=`, `fail_before=`, `fail_after=`, the same of Tasks with `task_` before
+it, `duplicate=`, `delay=`, `reorder=` (shares from 0 to 1), `max_delay_s=`, and `internal`. A seed alone takes
+`DEFAULTS`; with options, what is not named is off.
 
-Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html (what SDKs take for throttling)
+Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html (what SDKs take for throttling). A
+Task gets each fault at once: how often Step Functions calls again by itself is not documented.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from local_cloud import aws_clients, chaos_errors
+from local_cloud import aws_clients, chaos_errors, intents
 from local_cloud.gatekeeper import WsgiApplication
 
 VARIABLE = "TURBINE_LOCAL_CHAOS"
@@ -39,12 +41,15 @@ class ChaosOptionError(ValueError):
 
 @dataclass(frozen=True)
 class Options:
-    """How often what happens: shares of calls (`throttle`, `fail_before`, `fail_after`) and of deliveries."""
+    """How often what happens: shares of calls (`throttle`, `fail_before`, `fail_after`), Tasks' calls and deliveries."""
 
     seed: str
     throttle: float = 0.0
     fail_before: float = 0.0
     fail_after: float = 0.0
+    task_throttle: float = 0.0
+    task_fail_before: float = 0.0
+    task_fail_after: float = 0.0
     duplicate: float = 0.0
     delay: float = 0.0
     reorder: float = 0.0
@@ -56,11 +61,17 @@ DEFAULTS = {
     "throttle": 0.02,
     "fail_before": 0.01,
     "fail_after": 0.01,
+    "task_throttle": 0.02,
+    "task_fail_before": 0.01,
+    "task_fail_after": 0.01,
     "duplicate": 0.1,
     "delay": 0.1,
     "reorder": 0.1,
 }
 _SHARES = tuple(DEFAULTS)
+_KINDS = ("throttle", "fail_before", "fail_after")
+_TASK = re.compile(r"arn:[a-z-]+:states:[^:]+:\d+:execution:")
+"""Begins the intents of Tasks."""
 
 
 def parse(text: str) -> Options:
@@ -75,8 +86,10 @@ def parse(text: str) -> Options:
         name, equals, value = option.strip().partition("=")
         given[name] = _value(name, equals, value)
     options = Options(seed, **given)
-    if options.throttle + options.fail_before + options.fail_after > 1:
-        raise ChaosOptionError("throttle, fail_before and fail_after are more than 1 together")
+    for whose in ("", "task_"):
+        names = [whose + kind for kind in _KINDS]
+        if sum(getattr(options, name) for name in names) > 1:
+            raise ChaosOptionError(f"{names[0]}, {names[1]} and {names[2]} are more than 1 together")
     return options
 
 
@@ -103,20 +116,28 @@ class Fault:
 
 
 class Chaos:
-    """The dice of one seed: one sequence for calls, one for deliveries."""
+    """The dice of one seed: one sequence for calls, one for those of Tasks, one for deliveries."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self._calls = random.Random(f"{options.seed}:calls")  # noqa: S311  chance that can be repeated is the point
+        self._tasks = random.Random(f"{options.seed}:tasks")  # noqa: S311
         self._events = random.Random(f"{options.seed}:events")  # noqa: S311
         self._lock = threading.Lock()
 
     def call_fault(self) -> Fault | None:
         """The fate of the next call; None lets it pass."""
+        return self._fault(self._calls, "")
+
+    def task_fault(self) -> Fault | None:
+        """The fate of the next call that a Task makes; None lets it pass."""
+        return self._fault(self._tasks, "task_")
+
+    def _fault(self, sequence: random.Random, whose: str) -> Fault | None:
         with self._lock:
-            dice, status = self._calls.random(), self._calls.choice((500, 503))
-        for kind in ("throttle", "fail_before", "fail_after"):
-            share = getattr(self.options, kind)
+            dice, status = sequence.random(), sequence.choice((500, 503))
+        for kind in _KINDS:
+            share = getattr(self.options, whose + kind)
             if dice < share:
                 return Fault(kind, status)
             dice -= share
@@ -160,10 +181,8 @@ def disturbed(application: WsgiApplication) -> WsgiApplication:
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         service = _service(environ)
         chaos = _current
-        if chaos is None or service is None or (_is_internal(environ) and not chaos.options.internal):
-            return application(environ, start_response)
-        fault = chaos.call_fault()
-        if fault is None:
+        fault = _fate(chaos, environ) if chaos and service else None
+        if fault is None or service is None:
             return application(environ, start_response)
         _LOG.warning("chaos: %s on %s %s", fault.kind, service, _operation(environ))
         if fault.kind == "fail_after":
@@ -175,6 +194,14 @@ def disturbed(application: WsgiApplication) -> WsgiApplication:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
 
     return answer
+
+
+def _fate(chaos: Chaos, environ: dict[str, Any]) -> Fault | None:
+    if not _is_internal(environ):
+        return chaos.call_fault()
+    if _TASK.match(intents.of_request(environ) or ""):
+        return chaos.task_fault()
+    return chaos.call_fault() if chaos.options.internal else None
 
 
 def _service(environ: dict[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_Valid
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -37,6 +38,7 @@ def diagnose(definition: str) -> list[Diagnostic]:
     return found or _parsing(definition)
 
 
+@functools.lru_cache(maxsize=128)  # moto asks twice at each creation, and parsing takes a large machine 40 ms
 def refusal(definition: str) -> str | None:
     """Why CreateStateMachine refuses a definition, in AWS's words; None if it does not."""
     if len(definition.encode()) > DEFINITION_BYTES:

@@ -61,8 +61,9 @@ def test_options_are_read_and_what_is_none_is_refused() -> None:
     for text in ("", ":throttle=1", "7:", "7:throttle", "7:throttle=2", "7:throtle=1", "7:delay=-1", "7:fail_after=x"):
         with pytest.raises(ChaosOptionError):
             parse(text)
-    with pytest.raises(ChaosOptionError, match="more than 1"):
-        parse("7:throttle=0.6,fail_before=0.6")
+    for whose in ("", "task_"):
+        with pytest.raises(ChaosOptionError, match=f"{whose}throttle.* more than 1"):
+            parse(f"7:{whose}throttle=0.6,{whose}fail_before=0.6")
 
 
 def test_the_same_seed_gives_the_same_faults_in_their_shares() -> None:
@@ -144,6 +145,32 @@ def test_the_clouds_own_calls_and_calls_of_nobody_are_left_alone() -> None:
     assert call(application, "s3", HTTP_USER_AGENT="Boto3/1")[0].startswith("503")
     chaos.use(Options("1", throttle=1.0, internal=True))
     assert call(application, "s3", **own)[0].startswith("503")
+
+
+def test_the_calls_of_tasks_have_faults_of_their_own() -> None:
+    of_task = {
+        "HTTP_USER_AGENT": f"Boto3/1 {aws_clients.INTERNAL_MARK}",
+        "HTTP_X_LOCAL_INTENT": "arn:aws:states:us-east-1:123456789012:execution:m:e#5",
+    }
+    of_stack = of_task | {"HTTP_X_LOCAL_INTENT": "stack/turbine#Table.create.CreateTable1"}
+    forged = of_task | {"HTTP_USER_AGENT": "Boto3/1"}
+    application = chaos.disturbed(Application())
+    chaos.use(Options("1", task_throttle=1.0))
+    assert call(application, "lambda", CONTENT_TYPE="application/json", **of_task)[0].startswith("429")
+    for others in (of_stack, forged):
+        assert call(application, "lambda", **others)[0] == "200 OK"
+    chaos.use(Options("1", throttle=1.0))
+    assert call(application, "lambda", **of_task)[0] == "200 OK"
+    assert call(application, "lambda", **forged)[0].startswith("429")
+
+
+def test_the_fate_of_a_tasks_call_does_not_depend_on_other_calls() -> None:
+    options = Options("s", throttle=0.5, task_throttle=0.3, task_fail_before=0.1, task_fail_after=0.1)
+    alone, among_others = Chaos(options), Chaos(options)
+    faults = [alone.task_fault() for _ in range(1_000)]
+    assert [(among_others.call_fault(), among_others.task_fault())[1] for _ in range(1_000)] == faults
+    kinds = [fault.kind for fault in faults if fault]
+    assert [round(kinds.count(kind) / 100) for kind in ("throttle", "fail_before", "fail_after")] == [3, 1, 1]
 
 
 def test_the_answer_to_head_has_no_body() -> None:
