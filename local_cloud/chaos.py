@@ -41,7 +41,7 @@ class ChaosOptionError(ValueError):
 
 @dataclass(frozen=True)
 class Options:
-    """How often what happens: shares of calls (`throttle`, `fail_before`, `fail_after`), Tasks' calls and deliveries."""
+    """How often what happens: shares of calls (`throttle`, `fail_before`, `fail_after`), Tasks' ones, deliveries."""
 
     seed: str
     throttle: float = 0.0
