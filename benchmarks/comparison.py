@@ -7,6 +7,9 @@ takes the higher number, which is what comparing two metrics without asking for 
     false_promotion_rate    share of null pairs promoted; its bound is the rule's level plus three standard errors
     few_rows                the same where the two differ on a handful of rows
     power                   share of pairs promoted in which the challenger is better by `gain`
+    chain                   what a non-inferiority margin costs over `steps` challengers, each worse than the champion
+                            by `loss`: the most that the last champion of a chain is below the first; the control
+                            forgets what promotions before have spent
 
     python benchmarks/comparison.py --json
 """
@@ -27,12 +30,14 @@ from turbine.domain.rules import Sample, paired_bootstrap  # noqa: E402
 PAIRS, ROWS, BLOCKS = 2_000, 1_000, 512
 ACCURACY, GAIN, SHARED = 0.9, 0.02, 0.7
 FEW_ROWS, FEW_ACCURACY, FEW_SHARED = 100, 0.95, 0.6
+CHAINS, STEPS, LOSS, MARGIN = 10, 25, 0.005, 0.03
 
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--chains", type=int, default=CHAINS)
     parser.add_argument("--confidence", type=float, default=0.95)
     given = parser.parse_args()
     rule = Rule(
@@ -59,6 +64,14 @@ def main() -> None:
             "few_rows": {"rows": FEW_ROWS, "false_promotion_rate": few["promoted"], "interval_alone": few["interval"]},
             "gain": GAIN,
             "power": better["promoted"],
+            "chain": {
+                "chains": given.chains,
+                "steps": STEPS,
+                "loss": LOSS,
+                "margin": MARGIN,
+                "fallen_by": _fallen_by(rule, given.chains, is_remembered=True),
+                "control_fallen_by": _fallen_by(rule, given.chains, is_remembered=False),
+            },
         },
         given.json,
     )
@@ -85,8 +98,25 @@ def _promoted(rule: Rule, pairs: int, setting: Setting) -> dict[str, float]:
     return {"promoted": promoted / pairs, "interval": interval / pairs, "higher": higher / pairs}
 
 
-def _sample(blocks: EvaluationBlocks) -> Sample:
-    return Sample({"accuracy": sum(blocks.columns["hits"]) / sum(blocks.columns["rows"])}, blocks)
+def _fallen_by(rule: Rule, chains: int, *, is_remembered: bool) -> float:
+    """By how much the worst of the chains' last champions is truly less accurate than the first."""
+    lenient, worst = rule.model_copy(update={"non_inferiority_margin": MARGIN}), 0.0
+    for chain in range(chains):
+        fallen = spent = 0.0
+        for step in range(STEPS):
+            setting = Setting(4 * ROWS, ACCURACY - fallen, SHARED, -LOSS)
+            mine, theirs = _pair(random.Random(f"chain {chain} {step}"), setting)
+            ruling = paired_bootstrap.judge(lenient, _sample(mine), _sample(theirs, spent))
+            if ruling.decision == "promote" and ruling.evidence is not None:
+                fallen += LOSS
+                spent = ruling.evidence.margin_spent if is_remembered else 0.0
+        worst = max(worst, fallen)
+    return round(worst, 6)
+
+
+def _sample(blocks: EvaluationBlocks, margin_spent: float = 0.0) -> Sample:
+    accuracy = sum(blocks.columns["hits"]) / sum(blocks.columns["rows"])
+    return Sample({"accuracy": accuracy}, blocks, margin_spent)
 
 
 def _pair(dice: random.Random, setting: Setting) -> tuple[EvaluationBlocks, EvaluationBlocks]:

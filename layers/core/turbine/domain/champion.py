@@ -13,6 +13,8 @@ from turbine.domain.manifest import InferenceInput
 from turbine.domain.run import Record
 
 Kind = Literal["promotion", "rollback"]
+OWN_ACTOR = "turbine"
+"""Who promotes in a run's own machine."""
 _INSTANT = timedelta(microseconds=1)
 
 

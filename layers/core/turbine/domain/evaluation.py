@@ -76,6 +76,19 @@ class EvaluationBlocks(Columns):
     slices: dict[SliceValue, SliceSums] = Field(default_factory=dict, max_length=SLICE_GUARDRAILS_MAX)
 
 
+def renumbered(blocks: EvaluationBlocks, classes: list[ClassLabel] | None) -> EvaluationBlocks:
+    """The same sums with classes numbered as in `classes`, where they are the same ones: else as they are."""
+    mine, theirs = ([repr(label) for label in labels or []] for labels in (classes, blocks.classes))
+    if mine == theirs or sorted(mine) != sorted(theirs) or len(set(mine)) < len(mine):
+        return blocks
+    columns = {}
+    for name, column in blocks.columns.items():
+        kind, slash, number = name.partition("/")
+        is_known = slash and number.isdecimal() and int(number) < len(theirs)
+        columns[f"{kind}/{mine.index(theirs[int(number)])}" if is_known else name] = column
+    return blocks.model_copy(update={"columns": columns, "classes": classes})
+
+
 def fault(metric: str, blocks: Columns) -> str | None:
     """Why a metric cannot be put together from the blocks; None where it can."""
     columns = blocks.columns

@@ -76,10 +76,14 @@ def decide(
     champion_version: int,
     decided_at: str,
     blocks: Blocks = (None, None),
+    margin_spent: float = 0.0,
 ) -> Verdict:
-    """Judge by the rule, unless something forbids a comparison: then hold and say what."""
+    """Judge by the rule, unless something forbids a comparison: then hold and say what.
+
+    `margin_spent`: by how much the champion may be worse than the best before it (`margin_spent_by`).
+    """
     obstacle = _obstacle(challenger, champion, rule, baseline)
-    judged = None if obstacle else _judge(challenger, champion, rule, baseline, blocks)
+    judged = None if obstacle else _judge(challenger, champion, rule, baseline, blocks, margin_spent)
     return Verdict(
         run_id=challenger.run_id,
         team=team,
@@ -97,14 +101,25 @@ def decide(
     )
 
 
+def margin_spent_by(made: Verdict, rule: Rule) -> float:
+    """What a champion's own promotion left spent of a margin, for a challenger judged by `rule`; 0 by another metric."""
+    is_same = (made.rule.metric, made.rule.direction) == (rule.metric, rule.direction)
+    return made.evidence.margin_spent if made.evidence is not None and is_same else 0.0
+
+
 def _judge(
-    challenger: Side, champion: Side | None, rule: Rule, baseline: Mapping[str, float], blocks: Blocks
+    challenger: Side,
+    champion: Side | None,
+    rule: Rule,
+    baseline: Mapping[str, float],
+    blocks: Blocks,
+    margin_spent: float,
 ) -> Ruling:
     mine = _values(challenger)
     if champion is None:
         return _judge_first(rule, mine, baseline)
     theirs = _values(champion)
-    samples = Sample(mine, blocks[0]), Sample(theirs, blocks[1])
+    samples = Sample(mine, blocks[0]), Sample(theirs, blocks[1], margin_spent)
     ruling, looked_at = RULES[rule.name](rule, *samples), slices.evidence(rule, *samples)
     reason = (
         f"{_VERBS[ruling.decision]}: {rule.metric} {mine[rule.metric]:.6g} against the champion's "

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from turbine.domain import champion_evaluation, verdict
-from turbine.domain.champion import history_key
+from turbine.domain.champion import OWN_ACTOR, history_key
 from turbine.domain.champion_evaluation import ChampionMetrics, MeasurementWanted, why_wanted
 from turbine.domain.errors import ArtifactMissingError, MetricsLateError
 from turbine.domain.metrics import Measured, Metrics, period_s
@@ -60,7 +60,8 @@ class CompareModels:
             opponent = None if champion is None else self._opponent(files, spec, champion["run_id"], version)
             if isinstance(opponent, MeasurementWanted):
                 return opponent.model_dump(mode="json")
-            decided = self._decide(files, spec, opponent, version, must_decide=request.final_attempt)
+            spent = self._margin_spent(files, spec, champion)
+            decided = self._decide(files, spec, opponent, version, spent, must_decide=request.final_attempt)
             self.store.put_if_absent(place, decided.model_dump_json(indent=2).encode())
         stored = Verdict.model_validate_json(self.store.read(place))
         self._record(files, stored)
@@ -142,8 +143,26 @@ class CompareModels:
             reason=why,
         )
 
+    def _margin_spent(self, files: RunFiles, spec: RunSpec, champion: Item | None) -> float:
+        """By how much the champion may be worse than the best before it. One that a person chose is the new measure."""
+        if spec.rule.non_inferiority_margin is None or champion is None:
+            return 0.0
+        if champion.get("actor") != OWN_ACTOR or champion.get("kind") != "promotion":
+            return 0.0
+        place = files.place(spec.team, champion["run_id"], f"decisions/{int(champion['champion_version']) - 1}.json")
+        if files.find_json(place) is None:
+            return 0.0
+        return verdict.margin_spent_by(Verdict.model_validate_json(self.store.read(place)), spec.rule)
+
     def _decide(
-        self, files: RunFiles, spec: RunSpec, opponent: Opponent | None, version: int, *, must_decide: bool
+        self,
+        files: RunFiles,
+        spec: RunSpec,
+        opponent: Opponent | None,
+        version: int,
+        margin_spent: float,
+        *,
+        must_decide: bool,
     ) -> Verdict:
         own = files.metrics(spec.team, spec.run_id)
         challenger = self._own_side(files, spec, own)
@@ -160,6 +179,7 @@ class CompareModels:
             champion_version=version,
             decided_at=self._now(),
             blocks=self._blocks(files, spec, opponent),
+            margin_spent=margin_spent,
         )
 
     def _blocks(self, files: RunFiles, spec: RunSpec, opponent: Opponent | None) -> verdict.Blocks:

@@ -212,19 +212,60 @@ def test_a_margin_belongs_to_this_rule() -> None:
         rule(name="min_delta", non_inferiority_margin=0.1)
 
 
-def test_classes_in_another_order_are_not_exchanged() -> None:
-    """Class number 0 of one is number 1 of the other: counts of a class may not be swapped for those of another."""
+def balanced(names: list[str], hits: list[float]) -> Sample:
+    """Of classes with two rows a block each, of which such shares were named rightly."""
+    columns = {"rows": [2.0 * len(names)] * BLOCKS}
+    for number, share in enumerate(hits):
+        columns |= {f"actual/{number}": [2.0] * BLOCKS, f"predicted/{number}": [2.0] * BLOCKS}
+        columns[f"hits/{number}"] = [2.0 * share] * BLOCKS
+    value = sum(hits) / len(hits)
+    return Sample({"balanced_accuracy": value}, EvaluationBlocks(classes=[*names], columns=columns))
 
-    def balanced(names: list[str], hits: list[float]) -> Sample:
-        columns = {"rows": [4.0] * BLOCKS}
-        for number, share in enumerate(hits):
-            columns |= {f"actual/{number}": [2.0] * BLOCKS, f"predicted/{number}": [2.0] * BLOCKS}
-            columns[f"hits/{number}"] = [2.0 * share] * BLOCKS
-        value = sum(hits) / len(hits)
-        return Sample({"balanced_accuracy": value}, EvaluationBlocks(classes=[*names], columns=columns))
 
+def test_classes_are_compared_by_their_names() -> None:
+    """Class number 0 of one may be number 1 of the other: a program of a team's own numbers them as it likes."""
     given = rule(metric="balanced_accuracy")
     mine = balanced(["no", "yes"], [1.0, 1.0])
-    assert judged(given, mine, balanced(["no", "yes"], [0.5, 1.0])).decision == "promote"
-    ruling = judged(given, mine, balanced(["yes", "no"], [1.0, 0.5]))
+    in_order, turned = balanced(["no", "yes"], [0.5, 1.0]), balanced(["yes", "no"], [1.0, 0.5])
+    assert judged(given, mine, in_order).decision == "promote"
+    assert judged(given, mine, turned) == judged(given, mine, in_order)
+    ruling = judged(given, mine, balanced(["no", "perhaps"], [0.5, 1.0]))
     assert (ruling.decision, "same classes" in ruling.why) == ("hold", True)
+
+
+def test_a_margin_is_given_away_once() -> None:
+    """What promotions before may have cost is off the margin, and a better model earns it back."""
+    given = rule(non_inferiority_margin=0.05)
+    mine, theirs = pair(3, 0.90, 0.90)
+    first = judged(given, mine, theirs)
+    assert first.evidence is not None
+    assert first.evidence.margin_spent == pytest.approx(-first.evidence.lower)
+    assert 0.01 < first.evidence.margin_spent < 0.05
+    after = theirs._replace(margin_spent=0.05 - first.evidence.margin_spent / 2)
+    held = judged(given, mine, after)
+    assert held.decision == "hold"
+    assert "the margin is 0.05, of which promotions before have left 0.0" in held.why
+    gone = judged(given, mine, theirs._replace(margin_spent=0.05))
+    assert (gone.decision, "all of it given away" in gone.why) == ("hold", True)
+    better, worse = pair(1, 0.93, 0.88)
+    earned = judged(given, better, worse._replace(margin_spent=0.05))
+    assert (earned.decision, earned.evidence and earned.evidence.margin_spent) == (
+        "promote",
+        pytest.approx(0.05 - earned.evidence.lower if earned.evidence else 0),
+    )
+
+
+def test_a_chain_of_models_that_are_a_little_worse_ends_within_the_margin() -> None:
+    """Each is worse than the one before by less than the margin; all together by much more."""
+    given, level, spent, promoted = rule(non_inferiority_margin=0.03), 0.90, 0.0, []
+    for seed in range(12):
+        mine, theirs = pair(seed, level - 0.008, level, rows=4_000)
+        ruling = judged(given, mine, theirs._replace(margin_spent=spent))
+        if ruling.decision == "promote":
+            assert ruling.evidence is not None
+            level, spent = level - 0.008, ruling.evidence.margin_spent
+            promoted.append(seed)
+    assert 1 <= len(promoted) <= 3
+    assert level >= 0.90 - 0.03
+    unbound = [judged(given, *pair(seed, 0.892, 0.90, rows=4_000)).decision for seed in range(12)]
+    assert unbound.count("promote") >= 10

@@ -276,6 +276,33 @@ def test_the_bootstrap_draws_from_what_the_jobs_left(world: World, gained: int, 
     assert f"{verdict['evidence']['lower']:+.6g}" in verdict["reason"]
 
 
+def test_a_margin_that_the_champions_own_promotion_spent_is_gone(world: World) -> None:
+    """Three times as good as the one before: the third is held, unless a person chose the second."""
+    place = "s3://data/config/teams/vision.yaml"
+    plain = b"rule: {name: min_delta, metric: accuracy, direction: maximize, min_delta: 0.005}"
+    with_margin = BOOTSTRAP.replace("}", ", non_inferiority_margin: 0.06}").encode()
+    world.store[place] = world.store[place].replace(plain, with_margin)
+    hits = [1.0] * 190 + [0.0] * 10
+    first = drawn_from(world, hits, "first")
+    crown(world, first)
+    second = drawn_from(world, [0.0] * 8 + [1.0] * 190 + [0.0] * 2, "second")
+    verdict = compare(world, second)
+    spent = verdict["evidence"]["margin_spent"]
+    assert verdict["decision"] == "promote"
+    assert 0.03 < spent < 0.06
+    item = {"pk": "TEAM#vision", "sk": "CHAMPION", "run_id": second.run_id, "champion_version": 2}
+    for actor, kind, decision in (
+        ("turbine", "promotion", "hold"),
+        ("jo", "promotion", "promote"),
+        ("turbine", "rollback", "promote"),
+    ):
+        world.table.put({**item, "actor": actor, "kind": kind})
+        third = drawn_from(world, hits, f"third-{actor}-{kind}")
+        verdict = compare(world, third)
+        assert verdict["decision"] == decision, verdict["reason"]
+        assert ("promotions before have left" in verdict["reason"]) == (decision == "hold")
+
+
 def test_the_bootstrap_draws_from_the_measured_champions_blocks(world: World) -> None:
     place = "s3://data/config/teams/vision.yaml"
     world.store[place] = world.store[place].replace(b"name: min_delta", b"name: paired_bootstrap")

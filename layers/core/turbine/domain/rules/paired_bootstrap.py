@@ -6,6 +6,10 @@ comparison in 1 / (1 - `confidence`) promotes a model that is no better. Without
 bound must lie above zero and the improvement itself reach `min_delta`; with it the lower bound must lie above minus the
 margin, so that a model which is as good, and newer or smaller, is promoted too.
 
+A margin is given away once. What a promotion may have cost, its lower bound below zero, is off the margin of those
+after it, until a better model earns it back: however many follow each other, none is worse than the best of them by
+more than the margin, each step at `confidence`.
+
 The interval is true to its level where many rows differ, and too sure of itself where few do: three rows won and none
 lost would do. So a model is only called better if luck could not have had it so: were the two alike, each block on
 which they differ might as well have been the other's, and of all such exchanges at most 1 - `confidence` may come out
@@ -26,7 +30,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping
 
-from turbine.domain.evaluation import EvaluationBlocks, fault, needed, value
+from turbine.domain.evaluation import EvaluationBlocks, fault, needed, renumbered, value
 from turbine.domain.rule import Rule
 from turbine.domain.rules import guardrails
 from turbine.domain.rules.ruling import ROUNDING, Evidence, Ruling, Sample, improvement
@@ -57,11 +61,13 @@ def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
             return Ruling(
                 "hold", delta, f"but the {whose}'s evaluation_blocks.json does not add up to its metrics.json"
             )
+    theirs = renumbered(theirs, mine.classes)
     names = needed(rule.metric, mine.columns)
     by_class = any("/" in name for name in names)
     if names != needed(rule.metric, theirs.columns) or (by_class and mine.classes != theirs.classes):
         return Ruling("hold", delta, "but the two were not measured on the same classes")
-    fewest = max(rule.min_rows, _fewest_for_margin(rule))
+    left = _margin_left(rule, opponent.margin_spent)
+    fewest = max(rule.min_rows, _fewest_for_margin(rule.confidence, left))
     if mine.row_count < fewest:
         return Ruling("hold", delta, f"but {mine.row_count} test rows are fewer than the {fewest} required")
     filled = sum(rows > 0 for rows in mine.columns["rows"])
@@ -69,15 +75,24 @@ def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
         return Ruling(
             "hold", delta, f"but the test rows fill {filled} blocks, fewer than the {FEWEST_BLOCKS} to draw from"
         )
-    return _decide(rule, delta, measure(rule, mine, theirs))
+    seen = measure(rule, mine, theirs)
+    if rule.non_inferiority_margin is not None:
+        seen = seen.model_copy(update={"margin_spent": max(0.0, opponent.margin_spent - seen.lower)})
+    return _decide(rule, delta, seen, left)
 
 
-def _fewest_for_margin(rule: Rule) -> int:
+def _margin_left(rule: Rule, spent: float) -> float | None:
+    """What those before have left of the margin; None without one, and when nothing is left."""
+    if rule.non_inferiority_margin is None or rule.non_inferiority_margin - spent <= ROUNDING:
+        return None
+    return rule.non_inferiority_margin - spent
+
+
+def _fewest_for_margin(confidence: float, margin: float | None) -> int:
     """With fewer rows a model that is worse by the margin loses none of them more often than the level allows."""
-    margin = rule.non_inferiority_margin
     if margin is None or not 0 < margin < 1:
         return 0
-    return math.ceil(math.log(1 - rule.confidence) / math.log(1 - margin))
+    return math.ceil(math.log(1 - confidence) / math.log(1 - margin))
 
 
 def _adds_up(metric: str, blocks: EvaluationBlocks, metrics: Mapping[str, float]) -> bool:
@@ -101,11 +116,12 @@ def measure(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, resamp
     )
 
 
-def _decide(rule: Rule, delta: float, seen: Evidence) -> Ruling:
+def _decide(rule: Rule, delta: float, seen: Evidence, margin: float | None) -> Ruling:
+    """`margin`: what is left of the rule's."""
     bounds = f"between {seen.lower:+.6g} and {seen.upper:+.6g}, each at {rule.confidence:.4g}"
-    if rule.non_inferiority_margin is not None:
-        if seen.lower > -rule.non_inferiority_margin:
-            why = f"a difference {bounds}: not worse by the margin of {rule.non_inferiority_margin:g}"
+    if margin is not None:
+        if seen.lower > -margin:
+            why = f"a difference {bounds}: not worse by the margin of {_margin_text(rule, margin)}"
             return Ruling("promote", delta, why, seen)
     elif seen.lower > 0 and seen.share_exchanged > 1 - rule.confidence + ROUNDING:
         share = f"of all exchanges of the rows on which they differ {seen.share_exchanged:.4g} would come out as well"
@@ -118,7 +134,17 @@ def _decide(rule: Rule, delta: float, seen: Evidence) -> Ruling:
         return Ruling("reject", delta, f"worse by {-delta:.6g}, a difference {bounds}", seen)
     if seen.lower > 0:
         return Ruling("hold", delta, f"better, {bounds}, but by less than the {rule.min_delta:g} required", seen)
-    return Ruling("hold", delta, f"a difference {bounds}, which may be luck", seen)
+    spent = "" if rule.non_inferiority_margin is None else f"; the margin is {_margin_text(rule, margin)}"
+    return Ruling("hold", delta, f"a difference {bounds}, which may be luck{spent}", seen)
+
+
+def _margin_text(rule: Rule, left: float | None) -> str:
+    """The margin, and what is left of it where champions before have spent some."""
+    if left is None or rule.non_inferiority_margin is None:
+        return f"{rule.non_inferiority_margin:g}, all of it given away by promotions before"
+    if rule.non_inferiority_margin - left <= ROUNDING:
+        return f"{left:g}"
+    return f"{rule.non_inferiority_margin:g}, of which promotions before have left {left:.6g}"
 
 
 def _improvements(rule: Rule, mine: EvaluationBlocks, theirs: EvaluationBlocks, resamples: int) -> Iterator[float]:

@@ -16,17 +16,22 @@ Decision = Literal["promote", "hold", "reject"]
 
 
 class Sample(NamedTuple):
-    """A model's test metrics, and what they are made of where the rule asks for that."""
+    """A model's test metrics, and what they are made of where the rule asks for that.
+
+    `margin_spent`, of a champion: by how much it may be worse than the best before it, in the metric's unit.
+    """
 
     metrics: Mapping[str, float]
     blocks: EvaluationBlocks | None = None
+    margin_spent: float = 0.0
 
 
 class Evidence(Record):
     """What a bootstrap saw of the improvement; bounds are one-sided, each at `confidence`, in the metric's unit.
 
     `share_exchanged`: of all exchanges of the blocks on which the two differ, those that come out as well. Verdicts of
-    before it was looked at say 0.
+    before it was looked at say 0. `margin_spent`: by how much the challenger, once promoted, may be worse than the best
+    champion before it, as far as non-inferiority allowed it.
     """
 
     rows: int
@@ -37,6 +42,7 @@ class Evidence(Record):
     upper: float
     share_better: float
     share_exchanged: float = 0.0
+    margin_spent: float = 0.0
 
 
 class SliceNumbers(Record):
