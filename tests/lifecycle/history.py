@@ -155,7 +155,8 @@ def _check_owned(cloud: Cloud, runs: set[str]) -> None:
         )
         if place.startswith(f"s3://{ARTIFACTS}/runs/") and not is_first:
             assert place.split("/")[5] in runs, f"{place} belongs to no run"
-    assert {name.removesuffix("-champion") for name in cloud.training.jobs.names.values()} <= runs
+    jobs = cloud.training.jobs.names.values()
+    assert {name.removesuffix("-champion").removesuffix("-publishing") for name in jobs} <= runs
     packages = Counter(request.metadata["run_id"] for _, request, _ in cloud.registry.packages)
     assert set(packages) <= runs
     assert not [run_id for run_id, count in packages.items() if count > 1], f"registered twice: {packages}"

@@ -13,6 +13,7 @@ from tests.fakes import FakeJobs
 from tests.lifecycle.interpreter import Steps, now
 from tests.unit.turbine.arrange import World, metrics_document
 from turbine.domain.job_end import End, Job, end_of
+from turbine.domain.run import RunReference
 
 FILES = ("evaluation.parquet", "model.tar.gz", "model/model.safetensors", "model/config.json")
 
@@ -35,22 +36,30 @@ _ENDS: dict[Fate, dict[str, Any]] = {
 
 @dataclass
 class TrainingJobs:
-    """The jobs that were submitted. `fate` is asked when a job has worked; `worked` names the runs it worked for."""
+    """The jobs that were submitted. `fate` is asked when a job has worked; `worked` names the runs it worked for.
+
+    `publish` is what a publishing job does, `published` the runs that it did it for.
+    """
 
     world: World
     fate: Callable[[str], Fate]
     jobs: FakeJobs = field(default_factory=FakeJobs)
     worked: list[str] = field(default_factory=list)
     evaluated: list[str] = field(default_factory=list)
+    publish: Callable[[RunReference], object] = lambda _: None
+    published: list[str] = field(default_factory=list)
 
     def submit(self, request: Mapping[str, Any]) -> tuple[str, Steps]:
         """Take a job; its id and its steps."""
         job_id = f"job-{len(self.jobs.known) + 1:04d}"
         queue_arn = f"arn:aws:batch:us-east-1:123456789012:job-queue/{request['JobQueue']}"
         self.jobs.add(Job(job_id, "RUNNABLE", queue_arn=queue_arn), request["JobName"])
-        kind, uri = _told(request)
-        work = self._work if kind == "TURBINE_RUN_SPEC" else self._evaluate
-        return job_id, work(job_id, uri)
+        told = {one["Name"]: one["Value"] for one in request["ContainerOverrides"]["Environment"]}
+        if "TURBINE_RUN_SPEC" in told:
+            return job_id, self._work(job_id, told["TURBINE_RUN_SPEC"])
+        if "TURBINE_EVALUATION_SPEC" in told:
+            return job_id, self._evaluate(job_id, told["TURBINE_EVALUATION_SPEC"])
+        return job_id, self._publish(job_id, RunReference(**{name.lower(): value for name, value in told.items()}))
 
     def is_live(self, job_id: str) -> bool:
         return end_of(self.jobs.known[job_id]) is End.LIVE
@@ -104,6 +113,25 @@ class TrainingJobs:
         if self.is_live(job_id):
             self._set(job_id, status="SUCCEEDED", exit_code=0)
 
+    def _publish(self, job_id: str, reference: RunReference) -> Steps:
+        """PublishLargeArtifacts: without a lease, as the function."""
+        yield now
+        if not self.is_live(job_id):
+            return
+        self._set(job_id, status="RUNNING")
+        yield now
+        if not self.is_live(job_id):
+            return
+        fate = self.fate(reference.run_id)
+        if fate is not Fate.DONE:
+            self._set(job_id, status="FAILED", **_ENDS[fate])
+            return
+        self.publish(reference)
+        self.published.append(reference.run_id)
+        yield now
+        if self.is_live(job_id):
+            self._set(job_id, status="SUCCEEDED", exit_code=0)
+
     def _lease(self, job_id: str, run_id: str) -> int | None:
         """The lease's fencing number; None while another live job has it."""
         key = f"LEASE#{run_id}"
@@ -140,9 +168,3 @@ class TrainingJobs:
 def score(run_id: str) -> float:
     """The accuracy of a run's model: any of 40, some closer than a rule's minimum difference."""
     return 0.8 + int(hashlib.sha256(run_id.encode()).hexdigest()[:8], 16) % 40 * 0.004
-
-
-def _told(request: Mapping[str, Any]) -> tuple[str, str]:
-    """What the job is to do, and the URI of its spec."""
-    (variable,) = request["ContainerOverrides"]["Environment"]
-    return str(variable["Name"]), str(variable["Value"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cli.check.findings import Finding
 from cli.check.iam import actions, machine_tasks, places
@@ -63,18 +63,8 @@ def _of_function(found: Needs, stack: Stack, code: Code, name: str) -> None:
     properties = stack.properties(name)
     folder = Path(str(stack.written["Resources"][name]["Properties"]["CodeUri"])).name
     variables = (properties.get("Environment") or {}).get("Variables") or {}
-    calls = code.port_calls(f"functions.{folder}.app", "handler")
-    needs: list[Need] = []
-    of_s3: set[str] = set()
-    for adapter in _adapters(code, folder, calls):
-        used = _actions(code, adapter, calls)
-        of_s3 |= {action for action in used if action.startswith("s3:")}
-        for action in sorted(used):
-            why = f"{adapter.name} as functions/{folder} uses it"
-            needs += _placed(action, adapter, variables, name, why)
-    declared = places.FUNCTIONS.get(name)
-    needs += _in_s3(stack, declared or (), variables)
-    found.findings += _compared(stack, name, of_s3, declared)
+    program = Program(f"functions.{folder}.app", "handler", f"functions/{folder}")
+    needs = _of_program(found, stack, code, program, name, variables, places.FUNCTIONS.get(name))
     for config in stack.of_type("AWS::Lambda::EventInvokeConfig"):
         given = stack.properties(config)
         if given["FunctionName"] == name:
@@ -82,10 +72,42 @@ def _of_function(found: Needs, stack: Stack, code: Code, name: str) -> None:
     found.add(stack, properties["Role"], needs)
 
 
-def _adapters(code: Code, folder: str, calls: set[PortCall]) -> list[Adapter]:
-    """What wiring gives, and DVC, which the handler brings."""
+class Program(NamedTuple):
+    """Code that asks wiring for its use cases: where it begins, and its folder as people call it."""
+
+    module: str
+    function: str
+    folder: str
+
+
+def _of_program(
+    found: Needs,
+    stack: Stack,
+    code: Code,
+    program: Program,
+    name: str,
+    variables: Mapping[str, Any],
+    declared: Sequence[Place] | None,
+) -> list[Need]:
+    """What a function or a job needs that is `name` in the template and has these variables."""
+    calls = code.port_calls(program.module, program.function)
+    needs: list[Need] = []
+    of_s3: set[str] = set()
+    for adapter in _adapters(code, program.module, calls):
+        used = _actions(code, adapter, calls)
+        of_s3 |= {action for action in used if action.startswith("s3:")}
+        for action in sorted(used):
+            why = f"{adapter.name} as {program.folder} uses it"
+            needs += _placed(action, adapter, variables, name, why)
+    needs += _in_s3(stack, declared or (), variables)
+    found.findings += _compared(stack, name, of_s3, declared)
+    return needs
+
+
+def _adapters(code: Code, module: str, calls: set[PortCall]) -> list[Adapter]:
+    """What wiring gives, and DVC, which whoever asks brings."""
     brought = [Adapter("versioning", "turbine.aws.dvc_remote", "DvcRemote", ())]
-    wired = [one for use_case in code.use_cases(f"functions.{folder}.app") for one in code.adapters(use_case)]
+    wired = [one for use_case in code.use_cases(module) for one in code.adapters(use_case)]
     return wired + [one for one in brought if any(call.port == one.port for call in calls)]
 
 
@@ -216,9 +238,13 @@ def _start(target: Mapping[str, Any], why: str) -> Need:
 
 
 def _of_jobs(found: Needs, stack: Stack, code: Code) -> None:
-    """The role of the training image's containers, and that of models, which SageMaker takes on for transforms."""
-    roles = {role for name in stack.of_type("AWS::Batch::JobDefinition") for role in _job_roles(stack.properties(name))}
-    for role in sorted(roles):
+    """The roles of jobs' containers, and that of models, which SageMaker takes on for transforms."""
+    definitions = {name: stack.properties(name) for name in stack.of_type("AWS::Batch::JobDefinition")}
+    for name, properties in definitions.items():
+        if name in places.JOBS:
+            _of_wired_job(found, stack, code, name, properties)
+    training = [properties for name, properties in definitions.items() if name not in places.JOBS]
+    for role in sorted({role for properties in training for role in _job_roles(properties)}):
         needs = [*_in_s3(stack, places.TRAINING, {}), *_beside_s3(stack, code)]
         found.add(stack, role, needs)
         found.findings += _compared(stack, role.rpartition("/")[2], _job_actions(code) & _S3, places.TRAINING)
@@ -235,6 +261,15 @@ def _of_jobs(found: Needs, stack: Stack, code: Code) -> None:
         what = f"the inference image calls {', '.join(sorted(calls))}"
         instead = "give ModelRole what it calls, and say so in cli/check/iam/needs.py"
         found.findings.append(finding(stack.file, 1, "ModelRole", "code", what, instead))
+
+
+def _of_wired_job(found: Needs, stack: Stack, code: Code, name: str, properties: Mapping[str, Any]) -> None:
+    module, declared = places.JOBS[name]
+    container = properties["ContainerProperties"]
+    variables = {one["Name"]: one["Value"] for one in container.get("Environment") or []}
+    program = Program(module, "main", f"batch_jobs/{module.partition('.')[0]}")
+    needs = _of_program(found, stack, code, program, name, variables, declared)
+    found.add(stack, container["JobRoleArn"], needs)
 
 
 _S3 = {action for found in actions.CLIENTS["s3"].values() for action in found} | {

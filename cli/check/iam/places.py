@@ -120,6 +120,25 @@ TRAINING: tuple[Place, ...] = (
 )
 """Of the training image, in the stack of a team."""
 
+JOBS: dict[str, tuple[str, tuple[Place, ...]]] = {
+    "PublishingJob": (
+        "publishing.job",
+        (
+            *FUNCTIONS["PublishArtifactsFunction"],
+            Place(
+                _ARTIFACTS,
+                "registry/*",
+                ("GetObject", "PutObject", "AbortMultipartUpload"),
+                "the archive's copy, looked for before it is made",
+            ),
+        ),
+    ),
+}
+"""Of job definitions whose code asks wiring for its use cases, as functions do: the module with its `main`, and where.
+
+Buckets are variables of the container. All other job definitions run the training image.
+"""
+
 _OF_STATES = f"arn:aws:states:{REGION}:{ACCOUNT}"
 _OF_SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 

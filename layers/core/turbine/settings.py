@@ -1,4 +1,4 @@
-"""The environment, read here and nowhere else: one typed model a function, only what it needs."""
+"""The environment, read here and nowhere else: one typed model a function or job, only what it needs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,20 @@ class PublishArtifactsSettings(NamedTuple):
     artifact_bucket: str
     training_image_uri: str
     event_bus_name: str
+
+
+class PublishingFunctionSettings(NamedTuple):
+    publish_in_function_bytes: str
+
+
+class PublishingJobSettings(NamedTuple):
+    run_id: str
+    team: str
+    spec_uri: str
+
+
+class CopyArchiveSettings(NamedTuple):
+    artifact_bucket: str
 
 
 class CompareModelsSettings(NamedTuple):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from turbine.ports import DataVersioning
     from turbine.usecases.close_inference import CloseInference
     from turbine.usecases.compare_models import CompareModels
+    from turbine.usecases.copy_archive import CopyArchive
     from turbine.usecases.judge_training import JudgeTraining
     from turbine.usecases.prepare_inference import PrepareInference
     from turbine.usecases.prepare_training import PrepareTraining
@@ -59,8 +60,13 @@ def prepare_training() -> PrepareTraining:
     )
 
 
-def publish_artifacts(versioning: DataVersioning) -> PublishArtifacts:
-    """DVC is the caller's to import: only one function's layer has it."""
+def publish_in_function_bytes() -> int:
+    """From how many bytes on a run's files are published by a job."""
+    return int(settings.load(settings.PublishingFunctionSettings).publish_in_function_bytes)
+
+
+def publish_artifacts(versioning: DataVersioning, most_bytes: int | None = None) -> PublishArtifacts:
+    """DVC is the caller's to import: only one function's layer and one image have it."""
     from turbine.aws.events import EventBridgeBus
     from turbine.aws.s3 import S3Store
     from turbine.usecases.publish_artifacts import PublishArtifacts
@@ -73,6 +79,17 @@ def publish_artifacts(versioning: DataVersioning) -> PublishArtifacts:
         versioning=versioning,
         bus=EventBridgeBus(given.event_bus_name),
         clock=now,
+        most_bytes=most_bytes,
+    )
+
+
+def copy_archive() -> CopyArchive:
+    from turbine.aws.s3 import S3Store
+    from turbine.usecases.copy_archive import CopyArchive
+
+    return CopyArchive(
+        artifact_bucket=settings.load(settings.CopyArchiveSettings).artifact_bucket,
+        store=S3Store(),
     )
 
 

@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "RUN_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:turbine-run",
     "PROMOTION_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:turbine-promotion",
     "INFERENCE_IMAGE_URI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/turbine-inference:0.1.0",
+    "PUBLISH_IN_FUNCTION_BYTES": "1000000",
     "TRAINING_IMAGE_URI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/turbine-training:0.1.0",
     "MODEL_ROLE_ARN": "arn:aws:iam::123456789012:role/model",
     "OUTCOME_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:outcomes",

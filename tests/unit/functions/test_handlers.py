@@ -75,6 +75,10 @@ def test_artifacts_are_published_with_dvc_behind_its_port(account: None, monkeyp
     context = SimpleNamespace(
         function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r", tenant_id=None
     )
+    monkeypatch.setenv("PUBLISH_IN_FUNCTION_BYTES", "6")
+    left = app.handler(run, context)
+    assert (left["is_published"], left["size_bytes"] > 6) == (False, True)
+    monkeypatch.setenv("PUBLISH_IN_FUNCTION_BYTES", str(left["size_bytes"]))
     reply = app.handler(run, context)
     assert reply["dvc"] == {"path": "model.tar.gz", "md5": _md5(b"archive"), "size_bytes": 7}
 

@@ -102,7 +102,7 @@ def decide(
 
 
 def margin_spent_by(made: Verdict, rule: Rule) -> float:
-    """What a champion's own promotion left spent of a margin, for a challenger judged by `rule`; 0 by another metric."""
+    """What a champion's own promotion left spent of a margin, for a challenger of `rule`; 0 by another metric."""
     is_same = (made.rule.metric, made.rule.direction) == (rule.metric, rule.direction)
     return made.evidence.margin_spent if made.evidence is not None and is_same else 0.0
 

@@ -35,8 +35,8 @@ SHARE_IDENTIFIER = "planned"
 _FIRST_PRIORITY = 9000
 """Of at most turbine.domain.team.PRIORITY_MAX: teams may set greater ones."""
 _TRIES_MAX = 20
-_FORGOTTEN_AFTER = timedelta(days=14)
-"""A run takes 12 days at most."""
+_FORGOTTEN_AFTER = timedelta(days=26)
+"""A run takes 24 days at most."""
 _UNRECORDED_AFTER = timedelta(hours=1)
 """Whoever planned a run and died is tried again sooner; then it has a record."""
 _OVERDUE = 0.1

@@ -35,7 +35,7 @@ class Hashes(NamedTuple):
 
 @dataclass(frozen=True)
 class PublishArtifacts:
-    """The function `publish_artifacts`."""
+    """The function `publish_artifacts`, and the job `publishing` for what outgrows it."""
 
     artifact_bucket: str
     training_image_uri: str
@@ -43,13 +43,19 @@ class PublishArtifacts:
     versioning: DataVersioning
     bus: EventBus
     clock: Clock
+    most_bytes: int | None = None
 
     def __call__(self, reference: RunReference) -> dict[str, Any]:
-        """Publish a run, once. Raises: ArtifactMissingError, ArtifactCorruptError, EventRefusedError."""
+        """Publish a run, once; or leave it to a job, where its files have more than `most_bytes`.
+
+        Raises: ArtifactMissingError, ArtifactCorruptError, EventRefusedError.
+        """
         files = RunFiles(self.store, self.artifact_bucket)
         marker = files.place(reference.team, reference.run_id, "published.json")
         published = files.find_json(marker)
         if published is None:
+            if self.most_bytes is not None and (size_bytes := self._size_bytes(reference, files)) > self.most_bytes:
+                return {"is_published": False, "size_bytes": size_bytes}
             self._publish(reference, files, marker)
             published = json.loads(self.store.read(marker))
         self._announce(reference, files, published)
@@ -89,6 +95,10 @@ class PublishArtifacts:
             raise ArtifactMissingError(f"{prefix}_SUCCESS does not list {', '.join(absent)}.")
         checked = {name: self._check_file(prefix / name, entry) for name, entry in recorded.items()}
         return checked[ARCHIVE]
+
+    def _size_bytes(self, reference: RunReference, files: RunFiles) -> int:
+        prefix = uri.parse(files.spec(reference.spec_uri).output_uri)
+        return sum(entry["size_bytes"] for entry in self._recorded(prefix).values())
 
     def _recorded(self, prefix: S3Uri) -> dict[str, dict[str, Any]]:
         """The files that the job's last act names."""
@@ -183,4 +193,5 @@ def _provenance(spec: RunSpec, metrics: Metrics, tracked: TrackedFile, image: st
 
 
 def _answer(published: dict[str, Any]) -> dict[str, Any]:
-    return {name: published[name] for name in ("model_data_uri", "dvc", "provenance_uri", "metrics_uri")}
+    told = {name: published[name] for name in ("model_data_uri", "dvc", "provenance_uri", "metrics_uri")}
+    return {"is_published": True, **told}

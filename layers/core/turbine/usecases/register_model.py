@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from turbine.domain import names, registry, uri
-from turbine.domain.errors import ObjectMissingError
+from turbine.domain import names, registry
 from turbine.domain.registry import Package, PackageRequest
 from turbine.domain.run import RunReference, RunSpec
 from turbine.domain.uri import S3Uri
 from turbine.domain.verdict import Decision
 from turbine.ports import Clock, Item, ObjectStore, Registry, Table
+from turbine.usecases.copy_archive import CopyArchive
 from turbine.usecases.run_files import RunFiles
 
 # The clocks of a function and of SageMaker need not agree.
@@ -51,7 +51,7 @@ class RegisterModel:
             return _answer(reserved)
         files = RunFiles(self.store, self.artifact_bucket)
         spec = files.spec(request.spec_uri)
-        archive = self._copy_archive(files, spec)
+        archive = CopyArchive(self.artifact_bucket, self.store)(request)
         package = self._find(spec, reserved)
         if package is None:
             package = self._create(files, spec, archive, request.decision)
@@ -82,19 +82,6 @@ class RegisterModel:
             "reserved_at": self.clock().isoformat(),
         }
         return None if self.table.insert(item) else self.table.get(pk, "PACKAGE")
-
-    def _copy_archive(self, files: RunFiles, spec: RunSpec) -> S3Uri:
-        """Copy the archive to the prefix that the prediction side may read; not again if it is there."""
-        source = uri.parse(spec.output_uri) / "model.tar.gz"
-        target = S3Uri(self.artifact_bucket, registry.archive_key(spec.team, spec.run_id))
-        version = files.version(spec.team, spec.run_id, "model.tar.gz")
-        try:
-            copied = self.store.head(target).size_bytes == self.store.head(source, version).size_bytes
-        except ObjectMissingError:
-            copied = False
-        if not copied:
-            self.store.copy(source, target, version)
-        return target
 
     def _find(self, spec: RunSpec, reserved: Item | None) -> Package | None:
         """A package that an earlier attempt created before it could note the ARN."""

@@ -16,8 +16,8 @@ from turbine.ports import Clock, Execution, Executions, Item, RunLister, Table
 from turbine.usecases.record_outcome import RecordOutcome
 from turbine.usecases.status_change import Detail, StatusChange
 
-LOOK_BACK = timedelta(days=28)
-"""A run takes 12 days at most, and one that is stopped may be redriven for 14 more."""
+LOOK_BACK = timedelta(days=40)
+"""A run takes 24 days at most, and one that is stopped may be redriven for 14 more."""
 SETTLED = timedelta(hours=1)
 """Who was prepared only now is being started, or its report is on its way."""
 

@@ -154,7 +154,7 @@ def test_a_later_execution_of_the_same_name_does_not_speak_for_the_run(sweeping:
 def test_the_newest_and_the_oldest_are_left_out(sweeping: Sweeping) -> None:
     sweeping.world.clock.move(-timedelta(minutes=70))
     assert sweeping.sweep() == []
-    sweeping.world.clock.move(timedelta(days=29))
+    sweeping.world.clock.move(timedelta(days=41))
     assert sweeping.sweep() == []
 
 

@@ -43,7 +43,7 @@ WAIT_ANEW = "      wait_s: 5\n      is_judged: true\n      is_trained:"
 JUDGED_ANEW = '      is_judged: false\n      wait_s: "{% $min'
 HISTORIES = {
     "retries": (TRAINING, "MaxAttempts: 3", "MaxAttempts: 4"),
-    "looked at too often": (RUN, "$min([$ceil(1.25 * $wait_s), 1800])", "$min([2 * $wait_s, 600])"),
+    "looked at too often": (RUN, "$min([$ceil(1.25 * $wait_s), 3600])", "$min([2 * $wait_s, 600])"),
     "nothing counts": (RUN, 'takeovers: "{% $takeovers + 1 %}"', 'takeovers: "{% $takeovers %}"'),
     "nothing stops": (RUN, "{% $takeovers < 5 %}", "{% $takeovers >= 0 %}"),
     "another way round": (RUN, "    Default: ClaimKeepsChanging\n", "    Default: TakeOverClaim\n"),
