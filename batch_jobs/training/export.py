@@ -4,6 +4,7 @@ The same run gives the same bytes: no clock and no user enters a file.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,24 @@ def model_config(
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=1) + "\n")
+
+
+def write_epoch_card(folder: Path, spec: RunSpec, epoch: int, validation: Mapping[str, float]) -> None:
+    """The card of a model as it was after an epoch."""
+    rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in validation.items())
+    (folder / CARD_FILE).write_text(
+        f"""# {spec.team}: {spec.dataset.name}, {spec.recipe.name}, after epoch {epoch}
+
+Predicts `{spec.dataset.target}`. A model on the way of run `{spec.run_id}`,
+not the one that was compared and registered.
+
+| metric | validation split |
+|---|---|
+{rows}
+
+The test split was not looked at: choosing among epochs by it would use it up.
+"""
+    )
 
 
 def write_card(

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import torch
 
+from training import epochs
 from training.checkpoint import Cadence, Checkpoints
 from training.data import (
     Profile,
@@ -85,7 +86,7 @@ def run_job(spec: RunSpec, storage: Storage, interruption: Interruption, holder:
         log_event("data_loaded", rows=dict(run.profile.row_counts), features=len(run.profile.feature_names))
     state = _fresh_state(run, world)
     with connected(world), interruption.deferred():
-        _train(run, state, world, interruption, holder)
+        _train(run, state, world, interruption, holder, storage)
     if not world.is_main:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +98,8 @@ def run_job(spec: RunSpec, storage: Storage, interruption: Interruption, holder:
             "duration_s": round(time.monotonic() - started_s, 3),
             "environment": environment(world.device.type, world.size),
         }
-        publish(Path(folder), metrics, spec, storage, holder.fencing, holder.owner)
+        earlier = epochs.published(state.epochs)
+        publish(Path(folder), metrics, spec, storage, holder.fencing, holder.owner, earlier)
     log_event("finished", run_id=spec.run_id, output_uri=spec.output_uri, duration_s=metrics["duration_s"])
 
 
@@ -115,6 +117,7 @@ def settle_arithmetic(world: World) -> None:
 def _prepare(spec: RunSpec) -> Run:
     recipe = find_recipe(spec.recipe.name)
     config = recipe.parse_config(spec.recipe.hyperparameters)
+    epochs.check(spec.recipe.publish_epochs, config.epochs)
 
     def check(feature_names: list[str], block: Block) -> None:
         if recipe.check_rows is not None:
@@ -138,7 +141,9 @@ def _fresh_state(run: Run, world: World) -> TrainingState:
     return state
 
 
-def _train(run: Run, state: TrainingState, world: World, interruption: Interruption, holder: LeaseHolder) -> None:
+def _train(
+    run: Run, state: TrainingState, world: World, interruption: Interruption, holder: LeaseHolder, storage: Storage
+) -> None:
     """From the newest checkpoint to the final weights in `state.model`, themselves in a checkpoint."""
     config, profile = run.config, run.profile
     duties = _duties(run, state, holder) if world.is_main else None
@@ -148,7 +153,19 @@ def _train(run: Run, state: TrainingState, world: World, interruption: Interrupt
         loss = partial(run.recipe.loss, config)
         for epoch in train(state, data, profile.row_counts["train"], loss, run.task, config, world, pulse):
             if world.is_main:
-                state.epochs.append(_describe(epoch, state.elapsed_s + pulse.elapsed_s))
+                described = _describe(epoch, state.elapsed_s + pulse.elapsed_s)
+                if epoch.number in run.spec.recipe.publish_epochs:
+                    described["published"] = epochs.publish(
+                        epoch.number,
+                        epoch.validation.metrics,
+                        state.model,
+                        run.spec,
+                        config,
+                        profile,
+                        run.task,
+                        storage,
+                    )
+                state.epochs.append(described)
                 _log_epoch(state.epochs[-1], config.epochs)
         pulse.finish(state)
     finally:
@@ -210,5 +227,5 @@ def _describe(epoch: Epoch, elapsed_s: float) -> dict[str, Any]:
 
 def _log_epoch(epoch: dict[str, Any], epochs: int) -> None:
     validation = {f"validation_{name}": value for name, value in epoch["validation"].items()}
-    others = {name: value for name, value in epoch.items() if name != "validation"}
+    others = {name: value for name, value in epoch.items() if name not in ("validation", "published")}
     log_event("epoch", epochs=epochs, **others, **validation)

@@ -4,6 +4,7 @@ Shared by the recipes' job and by a team's own script: whoever trained, the same
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,19 @@ OUTPUTS = (
 
 
 def publish(
-    folder: Path, metrics: dict[str, Any], spec: RunSpec, storage: Storage, fencing: int = 0, owner: str = ""
+    folder: Path,
+    metrics: dict[str, Any],
+    spec: RunSpec,
+    storage: Storage,
+    fencing: int = 0,
+    owner: str = "",
+    earlier: Mapping[str, dict[str, Any]] | None = None,
 ) -> None:
     """`folder` holds `OUTPUTS` but for metrics.json, which is written here.
 
     Nothing is written below another job's marker: it is looked for once more, and metrics.json, the one file
     that differs from job to job of a run, as it holds times, goes last. `fencing` and `owner` are those of the
-    run's lease; 0 is a job without one, started by hand.
+    run's lease; 0 is a job without one, started by hand. `earlier` are files that are there already, for the marker.
 
     Raises: LeaseHeldError when another job of the run has committed meanwhile, or holds the lease now.
     """
@@ -41,7 +48,7 @@ def publish(
     _upload(folder, metrics, names, spec, storage)
     if fencing:
         require_held(spec.run_id, owner, fencing)
-    storage.commit(folder, list(OUTPUTS), spec.output_uri, fencing)
+    storage.commit(list(OUTPUTS), spec.output_uri, fencing, earlier)
 
 
 def publish_evaluation(
@@ -52,7 +59,7 @@ def publish_evaluation(
     Raises: LeaseHeldError when another job has committed meanwhile.
     """
     _upload(folder, metrics, names, spec, storage)
-    storage.commit(folder, [*names, METRICS_FILE], spec.output_uri)
+    storage.commit([*names, METRICS_FILE], spec.output_uri)
 
 
 def _upload(

@@ -51,8 +51,11 @@ class Split(_Part):
 
 
 class RecipeChoice(_Part):
+    """`publish_epochs`: after which epochs the model is published, in growing order."""
+
     name: str
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    publish_epochs: tuple[int, ...] = ()
 
 
 class Compute(_Part):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -32,7 +33,7 @@ class Storage:
 
     def __init__(self, client: "S3Client | None" = None) -> None:
         self._client = client or boto3.client("s3", config=CLIENT_CONFIG)
-        self._versions: dict[str, str | None] = {}
+        self._files: dict[str, dict[str, Any]] = {}
 
     @property
     def client(self) -> "S3Client":
@@ -90,23 +91,32 @@ class Storage:
         if self.is_finished(output_uri):
             raise _already_finished(output_uri)
 
-    def upload(self, folder: Path, names: list[str], output_uri: str) -> None:
-        """Write files, and remember which version of each object is this job's."""
+    def upload(self, folder: Path, names: list[str], output_uri: str) -> dict[str, dict[str, Any]]:
+        """Write files; each as the marker will describe it, with the version of the object that is this job's."""
         bucket, prefix = split_uri(output_uri)
         for name in names:
-            self._versions[prefix + name] = upload_file(self._client, folder / name, bucket, prefix + name)
+            version_id = upload_file(self._client, folder / name, bucket, prefix + name)
+            self._files[prefix + name] = describe_file(folder / name) | {"version_id": version_id}
+        return {name: self._files[prefix + name] for name in names}
 
-    def commit(self, folder: Path, names: list[str], output_uri: str, fencing: int = 0) -> None:
+    def commit(
+        self,
+        names: list[str],
+        output_uri: str,
+        fencing: int = 0,
+        earlier: Mapping[str, dict[str, Any]] | None = None,
+    ) -> None:
         """Write the marker that makes the uploaded files a result; nothing may be written after it.
 
         The marker names each file's version: whatever a job that lost its lease still writes over a file changes
-        nothing for those who read through the marker. `fencing` is the lease's number.
+        nothing for those who read through the marker. `fencing` is the lease's number, `earlier` are files that this
+        run has uploaded before, maybe in another attempt.
 
         Raises: LeaseHeldError when another job of the run has committed meanwhile.
         """
         bucket, prefix = split_uri(output_uri)
-        files = {name: describe_file(folder / name) | {"version_id": self._versions[prefix + name]} for name in names}
-        marker = {"fencing": fencing, "files": files}
+        files = {name: self._files[prefix + name] for name in names}
+        marker = {"fencing": fencing, "files": files | dict(earlier or {})}
         try:
             self._client.put_object(
                 Bucket=bucket,

@@ -25,6 +25,9 @@ _MODEL = re.compile(r"(?P<team>[^@]+)(?:@(?P<version>champion|[1-9]\d{0,8}))?")
 def pull(
     model: Annotated[str, typer.Argument(metavar="TEAM[@VERSION|@champion]", help="Default: the champion.")],
     folder: Annotated[Path, typer.Argument(metavar="DEST", help="The folder it comes to; made if need be.")],
+    epoch: Annotated[
+        int | None, typer.Option(min=1, help="The model as it was after this epoch, if its run has published that.")
+    ] = None,
     stack: options.Stack = options.STACK,
     json_only: options.Json = False,
 ) -> None:
@@ -41,13 +44,14 @@ def pull(
     group = package_group(stack, team)
     require_group(cloud, team, group)
     run_id, number = _champion(cloud, team) if version == CHAMPION else _version(cloud, team, group, int(version))
-    pulled = published.pull(cloud, team, run_id, folder)
+    pulled = published.pull(cloud, team, run_id, folder, epoch)
     if terminal.json_only:
         told = {"archive": str(pulled.archive), "md5": pulled.md5, "size_bytes": pulled.size_bytes}
-        terminal.print_json({"team": team, "model_version": number, "run_id": run_id, **told})
+        terminal.print_json({"team": team, "model_version": number, "run_id": run_id, "epoch": epoch, **told})
         return
     done = "was there already" if pulled.was_there else f"{pulled.size_bytes:,} bytes, MD5 {pulled.md5}"
-    terminal.print_lines([f"version {number} of {team}, run {run_id}: {pulled.archive} ({done})"])
+    which = "" if epoch is None else f", after epoch {epoch}"
+    terminal.print_lines([f"version {number} of {team}, run {run_id}{which}: {pulled.archive} ({done})"])
 
 
 def _champion(cloud: Cloud, team: str) -> tuple[str, int]:

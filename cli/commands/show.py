@@ -11,6 +11,7 @@ from cli.cloud import Cloud
 from cli.commands import options
 from cli.commands.operate import require_run
 from cli.observe import executions
+from cli.observe.artifacts import Artifacts
 from cli.observe.records import Item, Records, RunItems
 from cli.terminal import Terminal, status_text
 
@@ -27,10 +28,17 @@ def show(
     items = require_run(cloud, run)
     inference = records.inference_of(items.team, run)
     links = _links(cloud, items, inference)
+    epochs = _epochs(cloud, items)
     if json_only:
-        terminal.print_json(_as_json(items, inference, links))
+        terminal.print_json(_as_json(items, inference, links, epochs))
     else:
-        _print(terminal, items, inference, links)
+        _print(terminal, items, inference, links, epochs)
+
+
+def _epochs(cloud: Cloud, items: RunItems) -> dict[str, Any]:
+    """What was published of single epochs, by the epoch's number. Before a run is registered it says none."""
+    published = Artifacts(cloud).document(items.team, items.run_id, "published.json") if items.package else None
+    return dict((published or {}).get("epochs") or {})
 
 
 def _links(cloud: Cloud, items: RunItems, inference: Item | None) -> dict[str, str]:
@@ -44,7 +52,7 @@ def _links(cloud: Cloud, items: RunItems, inference: Item | None) -> dict[str, s
     return {name: str(arn) for name, arn in links.items() if arn}
 
 
-def _as_json(items: RunItems, inference: Item | None, links: dict[str, str]) -> dict[str, Any]:
+def _as_json(items: RunItems, inference: Item | None, links: dict[str, str], epochs: dict[str, Any]) -> dict[str, Any]:
     return {
         "run_id": items.run_id,
         "team": items.team,
@@ -54,13 +62,16 @@ def _as_json(items: RunItems, inference: Item | None, links: dict[str, str]) -> 
         "claim": items.claim or None,
         "verdict": items.decision or None,
         "package": items.package or None,
+        "epochs": epochs,
         "outcome": items.outcome or None,
         "predictions": inference,
         "executions": links,
     }
 
 
-def _print(terminal: Terminal, items: RunItems, inference: Item | None, links: dict[str, str]) -> None:
+def _print(
+    terminal: Terminal, items: RunItems, inference: Item | None, links: dict[str, str], epochs: dict[str, Any]
+) -> None:
     out = terminal.out
     out.print(items.run_id, status_text(items.status), status_text(items.verdict or ""), soft_wrap=True)
     if reason := items.decision.get("reason"):
@@ -76,6 +87,7 @@ def _print(terminal: Terminal, items: RunItems, inference: Item | None, links: d
         "manifest": record.get("manifest_uri"),
         "spec": record.get("spec_uri"),
         "model package": items.package.get("model_package_arn"),
+        "published epochs": epochs_text(items, epochs),
         "attempt": items.outcome.get("attempt"),
         "ended": items.outcome.get("ended_at"),
         "error": items.outcome.get("error"),
@@ -144,6 +156,14 @@ def _print_slices(terminal: Terminal, guardrail: Item) -> None:
             for one in guardrail["slices"]
         ],
     )
+
+
+def epochs_text(items: RunItems, epochs: dict[str, Any]) -> str | None:
+    """Which epochs' models were published, and how to get one."""
+    if not epochs:
+        return None
+    version = items.package.get("model_version", "VERSION")
+    return f"{', '.join(epochs)} (turbine pull {items.team}@{version} DEST --epoch {next(iter(epochs))})"
 
 
 def plan_text(record: Item) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,11 +29,13 @@ class Pulled(NamedTuple):
     was_there: bool
 
 
-def pull(cloud: Cloud, team: str, run_id: str, folder: Path) -> Pulled:
+def pull(cloud: Cloud, team: str, run_id: str, folder: Path, epoch: int | None = None) -> Pulled:
     """Bring a run's archive, with its DVC pointer and its provenance, into a folder. What is cut off leaves no archive.
 
-    Raises: CommandError when the run has published nothing, when the content is gone or is not what the pointer says,
-    and when another file of that name is in the way.
+    With an `epoch` the archive is that of the model as it was then.
+
+    Raises: CommandError when the run has published nothing or no such epoch, when the content is gone or is not what
+    the pointer says, and when another file of that name is in the way.
     """
     artifacts = Artifacts(cloud)
     published = artifacts.document(team, run_id, "published.json")
@@ -43,16 +46,33 @@ def pull(cloud: Cloud, team: str, run_id: str, folder: Path) -> Pulled:
             next_step=f"`turbine show {run_id}` says how far it came",
             exit_code=exit_codes.REFUSED,
         )
-    md5, size_bytes = str(published["dvc"]["md5"]), int(published["dvc"]["size_bytes"])
+    dvc = _of_epoch(run_id, published, epoch)["dvc"]
+    md5, size_bytes = str(dvc["md5"]), int(dvc["size_bytes"])
     archive = folder / ARCHIVE
     was_there = _is_there(archive, md5)
     folder.mkdir(parents=True, exist_ok=True)
     if not was_there:
         _download(cloud, f"dvc/files/md5/{md5[:2]}/{md5[2:]}", archive, md5, size_bytes)
-    for name in (POINTER, PROVENANCE):
-        body = artifacts.read(team, run_id, name)
-        _write(folder / name, [body])
+    beside = "" if epoch is None else f"model/epochs/{epoch}/"
+    for name, place in ((POINTER, f"{beside}{POINTER}"), (PROVENANCE, PROVENANCE)):
+        _write(folder / name, [artifacts.read(team, run_id, place)])
     return Pulled(archive, md5, size_bytes, was_there)
+
+
+def _of_epoch(run_id: str, published: Mapping[str, Any], epoch: int | None) -> Mapping[str, Any]:
+    """What was published of an epoch; of the run itself for None. Raises: CommandError when nothing was."""
+    if epoch is None:
+        return published
+    epochs: Mapping[str, Any] = published.get("epochs") or {}
+    if str(epoch) not in epochs:
+        there = f"it has published {', '.join(epochs)}" if epochs else "it has published none"
+        raise CommandError(
+            f"run {run_id} has not published epoch {epoch}: {there}",
+            next_step="name one of those, or leave --epoch out; recipe.publish_epochs names those of the next run",
+            exit_code=exit_codes.REFUSED,
+        )
+    one: Mapping[str, Any] = epochs[str(epoch)]
+    return one
 
 
 def _is_there(archive: Path, md5: str) -> bool:

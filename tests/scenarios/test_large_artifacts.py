@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.scenarios.conftest import turbine
 from tests.scenarios.live_cloud import LiveCloud
 from tests.scenarios.manifests import run_id_of, winery
 from tests.scenarios.training_jobs import log_events
@@ -33,9 +37,10 @@ def publishing_jobs(cloud: LiveCloud, run_id: str) -> list[dict[str, Any]]:
     return list(listed["jobSummaryList"])
 
 
-def test_a_job_publishes_what_a_function_would(cloud: LiveCloud, impatient: None) -> None:
+def test_a_job_publishes_what_a_function_would(cloud: LiveCloud, impatient: None, tmp_path: Path) -> None:
     key = "manifests/winery/large.json"
-    cloud.put(key, winery(cloud))
+    recipe = {"name": "tabular_classifier", "hyperparameters": {"epochs": 2}, "publish_epochs": [1]}
+    cloud.put(key, winery(cloud, recipe=recipe))
     run_id = run_id_of(cloud, key)
     assert cloud.outcome(run_id)["status"] == "SUCCEEDED"
     entered = cloud.states_entered(cloud.execution_arn("RunMachineArn", run_id))
@@ -63,3 +68,18 @@ def test_a_job_publishes_what_a_function_would(cloud: LiveCloud, impatient: None
     assert cloud.read(said["archive"]) == archive
     provenance = cloud.read_json(published["provenance_uri"])
     assert (provenance["run_id"], provenance["model"]["md5"]) == (run_id, md5)
+
+    # The model as it was after its first epoch, published besides.
+    model = f"winery@{package['model_version']:g}"
+    done = turbine("pull", model, str(tmp_path), "--epoch", "1", "--json", environment=cloud.environment)
+    assert done.returncode == 0, done.stderr
+    pulled = json.loads(done.stdout)
+    assert pulled["md5"] == published["epochs"]["1"]["dvc"]["md5"] != md5
+    with tarfile.open(pulled["archive"]) as archived:
+        config = json.loads(archived.extractfile("config.json").read())  # type: ignore[union-attr]
+    assert (config["epoch"], set(config["metrics"])) == (1, {"validation"})
+    told = turbine("show", run_id, environment=cloud.environment).stdout
+    assert f"turbine pull {model} DEST --epoch 1" in told
+    refused = turbine("pull", model, str(tmp_path), "--epoch", "2", environment=cloud.environment)
+    assert refused.returncode != 0
+    assert "it has published 1" in refused.stderr

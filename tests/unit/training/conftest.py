@@ -4,7 +4,7 @@ import io
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Workbench:
         recipe: str = "tabular_classifier",
         hyperparameters: dict[str, Any] | None = None,
         target: str = "class",
+        publish_epochs: Sequence[int] = (),
         **changes: Any,
     ) -> str:
         """Write a run spec and return its URI."""
@@ -83,7 +84,11 @@ class Workbench:
                 "shards": shards,
             },
             "split": {"id": "beef" * 4, "salt": "feed" * 4, "validation": 0.15, "test": 0.2},
-            "recipe": {"name": recipe, "hyperparameters": hyperparameters or {"epochs": 2}},
+            "recipe": {
+                "name": recipe,
+                "hyperparameters": hyperparameters or {"epochs": 2},
+                "publish_epochs": list(publish_epochs),
+            },
             "seed": 7,
             "compute": {"nodes": 1},
             "output_uri": OUTPUT_URI,

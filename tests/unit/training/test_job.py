@@ -80,6 +80,87 @@ def test_writes_every_output_and_the_marker_describes_each(bench: Any, run_job: 
         assert described == {"sha256": hashlib.sha256(body).hexdigest(), "size_bytes": len(body)}
 
 
+def test_epochs_are_published_as_they_were(bench: Any, run_job: Any, table: pa.Table, tmp_path: Path) -> None:
+    shards = [bench.put_shard(table)]
+    assert run_job(bench.put_run(shards, hyperparameters={"epochs": 3}, publish_epochs=[1, 3])) == 0
+    files = json.loads(bench.output("_SUCCESS"))["files"]
+    names = {f"model/epochs/{epoch}/model.tar.gz" for epoch in (1, 3)}
+    assert set(files) == (OUTPUTS | names) - {"_SUCCESS"}
+    metrics = json.loads(bench.output("metrics.json"))
+    for epoch in (1, 3):
+        name = f"model/epochs/{epoch}/model.tar.gz"
+        body = bench.output(name)
+        assert files[name]["sha256"] == hashlib.sha256(body).hexdigest()
+        assert metrics["epochs"][epoch - 1]["published"] == {name: files[name]}
+        folder = unpacked(body, tmp_path / str(epoch))
+        config = json.loads((folder / "config.json").read_text())
+        assert (config["epoch"], config["metrics"]) == (
+            epoch,
+            {"validation": metrics["epochs"][epoch - 1]["validation"]},
+        )
+        assert Predictor.load(folder) is not None
+    # The last epoch's model is the run's; an earlier one's is another.
+    final = load_file(unpacked(bench.output("model.tar.gz"), tmp_path / "final") / "model.safetensors")
+    first, last = (load_file(tmp_path / epoch / "model.safetensors") for epoch in ("1", "3"))
+    assert all(torch.equal(final[name], last[name]) for name in final)
+    assert not all(torch.equal(final[name], first[name]) for name in final)
+
+
+def test_an_epoch_that_the_run_does_not_have_is_refused_before_the_data_are_read(
+    bench: Any, run_job: Any, table: pa.Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = bench.put_run([bench.put_shard(table)], hyperparameters={"epochs": 3}, publish_epochs=[2, 4])
+    assert run_job(spec) == 78
+    assert "publish_epochs names epoch 4" in last_line(capsys)["message"]
+
+
+def archives_of_epochs(bench: Any, prefix: str) -> dict[str, bytes]:
+    listed = bench.s3.list_objects_v2(Bucket="artifacts", Prefix=f"{prefix}model/epochs/").get("Contents", [])
+    bodies = {
+        key["Key"].removeprefix(prefix): bench.s3.get_object(Bucket="artifacts", Key=key["Key"]) for key in listed
+    }
+    return {name: found["Body"].read() for name, found in bodies.items()}
+
+
+@pytest.mark.parametrize("dies", ["after the epoch", "while it is published", "when it was published"])
+def test_an_attempt_that_goes_on_knows_the_epochs_of_the_one_before(
+    bench: Any, run_job: Any, table: pa.Table, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    given: dict[str, Any] = {"hyperparameters": {"epochs": 3, "dropout": 0.3}, "publish_epochs": [1, 2]}
+    spec_uri = bench.put_run([bench.put_shard(table)], **given)
+    upload = Storage.upload
+
+    def dying(*arguments: Any) -> Any:
+        if dies == "when it was published":
+            upload(*arguments)
+        raise RuntimeError("as if killed")
+
+    if dies == "after the epoch":
+        interrupted(monkeypatch, lambda: int(run_job(spec_uri)))
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(Storage, "upload", dying)
+            assert run_job(spec_uri) == 70
+    assert run_job(spec_uri) == 0
+    files = json.loads(bench.output("_SUCCESS"))["files"]
+    prefix = "runs/winery/winery-wine-0123456789ab/"
+    for name, described in ((name, one) for name, one in files.items() if "/epochs/" in name):
+        body = bench.s3.get_object(Bucket="artifacts", Key=prefix + name, VersionId=described["version_id"])[
+            "Body"
+        ].read()
+        assert hashlib.sha256(body).hexdigest() == described["sha256"]
+    assert (
+        run_job(bench.put_run([bench.put_shard(table)], output_uri="s3://artifacts/runs/winery/whole/", **given)) == 0
+    )
+    whole = archives_of_epochs(bench, "runs/winery/whole/")
+    assert (
+        set(whole)
+        == {name for name in files if "/epochs/" in name}
+        == {f"model/epochs/{epoch}/model.tar.gz" for epoch in (1, 2)}
+    )
+    assert archives_of_epochs(bench, prefix) == whole
+
+
 def test_the_marker_is_written_last(bench: Any, run_job: Any, table: pa.Table, monkeypatch: Any) -> None:
     def refuse(*_arguments: Any) -> None:
         raise ClientError({"Error": {"Code": "Throttling", "Message": "slow down"}}, "PutMetricData")

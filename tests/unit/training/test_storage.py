@@ -23,7 +23,7 @@ def test_the_marker_names_the_versions_and_the_fencing_number(bench: Workbench, 
     storage = Storage()
     storage.upload(folder, ["metrics.json"], OUTPUT_URI)
     bench.write("metrics.json", b"of a job that lost its lease")
-    storage.commit(folder, ["metrics.json"], OUTPUT_URI, fencing=3)
+    storage.commit(["metrics.json"], OUTPUT_URI, fencing=3)
     marker = json.loads(bench.output("_SUCCESS"))
     version = marker["files"]["metrics.json"].pop("version_id")
     assert marker["fencing"] == 3
@@ -35,9 +35,9 @@ def test_the_marker_names_the_versions_and_the_fencing_number(bench: Workbench, 
 def test_a_second_marker_is_refused(bench: Workbench, folder: Path) -> None:
     storage = Storage()
     storage.upload(folder, ["metrics.json"], OUTPUT_URI)
-    storage.commit(folder, ["metrics.json"], OUTPUT_URI, fencing=1)
+    storage.commit(["metrics.json"], OUTPUT_URI, fencing=1)
     with pytest.raises(LeaseHeldError, match="already finished"):
-        storage.commit(folder, ["metrics.json"], OUTPUT_URI, fencing=2)
+        storage.commit(["metrics.json"], OUTPUT_URI, fencing=2)
     assert json.loads(bench.output("_SUCCESS"))["fencing"] == 1
 
 

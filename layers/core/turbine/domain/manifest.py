@@ -21,7 +21,7 @@ from pydantic import (
 
 from turbine.domain import uri
 from turbine.domain.names import DatasetName, Team
-from turbine.domain.recipes import RECIPES
+from turbine.domain.recipes import OWN_SCRIPT, RECIPES
 from turbine.domain.rejection import Fault, ManifestFaultyError, fault, faults_of
 
 NODES_MAX = 7
@@ -30,10 +30,12 @@ PROCESSES_MAX = 64
 BATCH_MAX = 1000
 HYPERPARAMETERS_MAX = 32
 HYPERPARAMETERS_MAX_BYTES = 4096
+PUBLISHED_EPOCHS_MAX = 20
 DEFAULT_SEED = 7
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Uri = Annotated[str, StringConstraints(min_length=6, max_length=1024)]
+Epoch = Annotated[int, Field(ge=1, le=10_000)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -71,10 +73,14 @@ class Dataset(Part):
 
 
 class Recipe(Part):
-    """A recipe by name; the job checks the hyperparameters' names and types, here only their size."""
+    """A recipe by name; the job checks the hyperparameters' names and types, here only their size.
+
+    `publish_epochs`: after which epochs the model is published besides the one that the run ends with.
+    """
 
     name: str
     hyperparameters: dict[str, JsonValue] = Field(default_factory=dict, max_length=HYPERPARAMETERS_MAX)
+    publish_epochs: Annotated[list[Epoch], Field(max_length=PUBLISHED_EPOCHS_MAX, default_factory=list)]
 
     @field_validator("name")
     @classmethod
@@ -82,6 +88,19 @@ class Recipe(Part):
         if value not in RECIPES:
             raise ValueError(f"{value!r} is not a recipe: use one of {', '.join(RECIPES)}")
         return value
+
+    @field_validator("publish_epochs")
+    @classmethod
+    def _are_named_once(cls, value: list[int]) -> list[int]:
+        if value != sorted(set(value)):
+            raise ValueError("write each epoch once, in growing order")
+        return value
+
+    @model_validator(mode="after")
+    def _has_epochs(self) -> Recipe:
+        if self.publish_epochs and self.name == OWN_SCRIPT:
+            raise ValueError("publish_epochs is for recipes: nobody but a team's own script knows its epochs")
+        return self
 
     @field_validator("hyperparameters")
     @classmethod

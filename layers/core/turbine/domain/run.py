@@ -68,6 +68,7 @@ class SpecRecipe(Record):
 
     name: str
     hyperparameters: dict[str, JsonValue]
+    publish_epochs: list[int] = Field(default_factory=list)
 
 
 class Compute(Record):
@@ -181,7 +182,11 @@ def spec_of(
             shards=shards,
         ),
         split=split_of(manifest.team, version),
-        recipe=SpecRecipe(name=manifest.recipe.name, hyperparameters=manifest.recipe.hyperparameters),
+        recipe=SpecRecipe(
+            name=manifest.recipe.name,
+            hyperparameters=manifest.recipe.hyperparameters,
+            publish_epochs=manifest.recipe.publish_epochs,
+        ),
         seed=manifest.seed,
         compute=Compute(
             nodes=nodes,

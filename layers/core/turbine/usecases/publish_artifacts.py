@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +24,7 @@ from turbine.ports import Clock, DataVersioning, EventBus, ObjectStore, TrackedF
 from turbine.usecases.run_files import RunFiles
 
 ARCHIVE = "model.tar.gz"
+_EPOCH = re.compile(r"model/epochs/([1-9][0-9]{0,4})/model\.tar\.gz")
 PROMISED = (ARCHIVE, "metrics.json", "evaluation.parquet", "model/model.safetensors", "model/config.json")
 
 
@@ -64,11 +67,15 @@ class PublishArtifacts:
     def _publish(self, reference: RunReference, files: RunFiles, marker: S3Uri) -> None:
         spec = files.spec(reference.spec_uri)
         prefix = uri.parse(spec.output_uri)
-        archive = self._check_files(prefix)
-        tracked = self._track(prefix, archive)
+        checked = self._check_files(prefix)
+        tracked = self._track(prefix, ARCHIVE, checked[ARCHIVE])
+        epochs = {
+            epoch: _tracked(prefix, name, self._track(prefix, name, checked[name]))
+            for epoch, name in _epochs(checked).items()
+        }
         provenance = _provenance(spec, files.metrics(spec.team, spec.run_id), tracked, self.training_image_uri)
-        self._put(prefix / "provenance.json", provenance)
-        self._put(marker, self._published(prefix, tracked))
+        self._put(prefix / "provenance.json", provenance | {"epochs": epochs})
+        self._put(marker, self._published(prefix, tracked) | {"epochs": epochs})
 
     def _announce(self, reference: RunReference, files: RunFiles, published: dict[str, Any]) -> None:
         """Tell of the trained model. Two invocations at the same moment may both tell; none tells too little."""
@@ -87,14 +94,13 @@ class PublishArtifacts:
         )
         self._put(announced, {"schema_version": 1, "announced_at": self.clock().isoformat(timespec="milliseconds")})
 
-    def _check_files(self, prefix: S3Uri) -> Hashes:
-        """Compare every file with what the job recorded; answer the archive's hashes."""
+    def _check_files(self, prefix: S3Uri) -> dict[str, Hashes]:
+        """Compare every file with what the job recorded; answer their hashes."""
         recorded = self._recorded(prefix)
         absent = [name for name in PROMISED if name not in recorded]
         if absent:
             raise ArtifactMissingError(f"{prefix}_SUCCESS does not list {', '.join(absent)}.")
-        checked = {name: self._check_file(prefix / name, entry) for name, entry in recorded.items()}
-        return checked[ARCHIVE]
+        return {name: self._check_file(prefix / name, entry) for name, entry in recorded.items()}
 
     def _size_bytes(self, reference: RunReference, files: RunFiles) -> int:
         prefix = uri.parse(files.spec(reference.spec_uri).output_uri)
@@ -144,23 +150,21 @@ class PublishArtifacts:
             size_bytes += len(chunk)
         return Hashes(sha256.hexdigest(), md5.hexdigest(), size_bytes)
 
-    def _track(self, prefix: S3Uri, archive: Hashes) -> TrackedFile:
-        """Put the archive into the DVC remote and the pointer beside it."""
-        tracked = self.versioning.track(prefix / ARCHIVE, S3Uri(self.artifact_bucket, "dvc"))
+    def _track(self, prefix: S3Uri, name: str, archive: Hashes) -> TrackedFile:
+        """Put an archive into the DVC remote and the pointer beside it."""
+        tracked = self.versioning.track(prefix / name, S3Uri(self.artifact_bucket, "dvc"))
         if (tracked.md5, tracked.size_bytes) != (archive.md5, archive.size_bytes):
             raise ArtifactCorruptError(
-                f"{prefix}{ARCHIVE} changed while it was copied: DVC read MD5 {tracked.md5} "
+                f"{prefix}{name} changed while it was copied: DVC read MD5 {tracked.md5} "
                 f"and {tracked.size_bytes} bytes, expected {archive.md5} and {archive.size_bytes}."
             )
-        self.store.put(prefix / f"{ARCHIVE}.dvc", tracked.pointer, "application/yaml")
+        self.store.put(prefix / f"{name}.dvc", tracked.pointer, "application/yaml")
         return tracked
 
     def _published(self, prefix: S3Uri, tracked: TrackedFile) -> dict[str, Any]:
         return {
             "schema_version": 1,
-            "model_data_uri": f"{prefix}{ARCHIVE}",
-            "dvc": {"path": tracked.path, "md5": tracked.md5, "size_bytes": tracked.size_bytes},
-            "dvc_file_uri": f"{prefix}{ARCHIVE}.dvc",
+            **_tracked(prefix, ARCHIVE, tracked),
             "provenance_uri": f"{prefix}provenance.json",
             "metrics_uri": f"{prefix}metrics.json",
             "published_at": self.clock().isoformat(timespec="milliseconds"),
@@ -169,6 +173,20 @@ class PublishArtifacts:
     def _put(self, place: S3Uri, document: dict[str, Any]) -> None:
         """Write once: a second invocation leaves the first one's answer."""
         self.store.put_if_absent(place, json.dumps(document, indent=2).encode())
+
+
+def _epochs(recorded: Iterable[str]) -> dict[str, str]:
+    """The archives of single epochs among a run's files, by the epoch's number as a text; in their order."""
+    found = {match[1]: name for name in recorded if (match := _EPOCH.fullmatch(name))}
+    return {epoch: found[epoch] for epoch in sorted(found, key=int)}
+
+
+def _tracked(prefix: S3Uri, name: str, tracked: TrackedFile) -> dict[str, Any]:
+    return {
+        "model_data_uri": f"{prefix}{name}",
+        "dvc": {"path": tracked.path, "md5": tracked.md5, "size_bytes": tracked.size_bytes},
+        "dvc_file_uri": f"{prefix}{name}.dvc",
+    }
 
 
 def _provenance(spec: RunSpec, metrics: Metrics, tracked: TrackedFile, image: str) -> dict[str, Any]:

@@ -48,6 +48,42 @@ def test_it_tracks_the_archive_and_writes_where_it_came_from(world: World) -> No
     ]
 
 
+def put_epochs(world: World, run: RunReference, *epochs: int) -> None:
+    """What a job leaves that publishes single epochs."""
+    marker = json.loads(world.store[f"{prefix(run)}_SUCCESS"])
+    for epoch in epochs:
+        name, body = f"model/epochs/{epoch}/model.tar.gz", f"the model after {epoch}".encode()
+        world.store[f"{prefix(run)}{name}"] = body
+        marker["files"][name] = {"sha256": hashlib.sha256(body).hexdigest(), "size_bytes": len(body)}
+    world.store[f"{prefix(run)}_SUCCESS"] = json.dumps(marker).encode()
+
+
+def test_each_epoch_that_the_job_left_is_tracked_too(world: World) -> None:
+    run = world.finished_run()
+    put_epochs(world, run, 10, 2)
+    publish, versioning = publisher(world)
+    reply = publish(run)
+    assert "epochs" not in reply  # it goes through the machine
+    published = json.loads(world.store[f"{prefix(run)}published.json"])
+    assert list(published["epochs"]) == ["2", "10"]
+    for epoch, one in published["epochs"].items():
+        md5 = one["dvc"]["md5"]
+        assert world.store[f"s3://artifacts/dvc/files/md5/{md5[:2]}/{md5[2:]}"] == f"the model after {epoch}".encode()
+        assert one["model_data_uri"] == f"{prefix(run)}model/epochs/{epoch}/model.tar.gz"
+        assert md5.encode() in world.store[one["dvc_file_uri"]]
+    assert json.loads(world.store[reply["provenance_uri"]])["epochs"] == published["epochs"]
+    assert versioning.calls == 3
+
+
+def test_an_epochs_archive_that_is_not_what_the_job_wrote_is_refused(world: World) -> None:
+    run = world.finished_run()
+    put_epochs(world, run, 2)
+    world.store[f"{prefix(run)}model/epochs/2/model.tar.gz"] = b"the model after 3"
+    with pytest.raises(ArtifactCorruptError, match="model/epochs/2/model"):
+        publisher(world)[0](run)
+    assert f"{prefix(run)}published.json" not in world.store
+
+
 def test_publishing_again_answers_the_same_and_does_nothing(world: World) -> None:
     run = world.finished_run()
     publish, versioning = publisher(world)
