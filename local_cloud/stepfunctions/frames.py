@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,22 @@ class Frame:
 
 
 class Frames(TrackedDict):
-    """The records of one execution, by path."""
+    """The records of one execution, by path. It knows who is below whom: a Map of 1,000 items asks 1,000 times."""
+
+    def __init__(self, entries: Iterable[tuple[Any, Any]] = (), space: str = "") -> None:
+        self._below: dict[str, set[str]] = {}
+        super().__init__(entries, space)
+
+    def _settle(self, key: Any, value: Any) -> None:
+        super()._settle(key, value)
+        for above in _above(key):
+            self._below.setdefault(above, set()).add(key)
+
+    def __delitem__(self, key: Any) -> None:
+        super().__delitem__(key)
+        for above in _above(key):
+            self._below.get(above, set()).discard(key)
+        self._below.pop(key, None)
 
     def of(self, path: str) -> Frame:
         """The record of a frame, made if it is not there; noted, as it is about to be changed."""
@@ -58,7 +73,7 @@ class Frames(TrackedDict):
         self[path] = frame
 
     def drop_below(self, path: str) -> None:
-        for below in [known for known in self if is_below(known, path)]:
+        for below in list(self._below.get(path, ())):
             del self[below]
 
     def prepare_redrive(self) -> None:
@@ -84,6 +99,13 @@ class Frames(TrackedDict):
 def is_below(path: str, above: str) -> bool:
     """Whether `path` is of a frame that one at `above` has opened, directly or not."""
     return path != above and path.startswith((f"{above}/", f"{above}#"))
+
+
+def _above(path: str) -> Iterator[str]:
+    """The paths of the frames through which one was opened, the nearest first."""
+    while path:
+        path = path[: max(path.rfind("/"), path.rfind("#"))]
+        yield path
 
 
 def _number_below(path: str, above: str) -> int:
