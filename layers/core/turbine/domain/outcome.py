@@ -7,8 +7,6 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from turbine.domain import failure
-
 CAUSE_MAX = 4096
 LOG_LINES = 20
 LOG_LINE_MAX = 1000
@@ -44,6 +42,8 @@ def superseded(run_id: str, team: str, execution_arn: str, ended_at: str) -> dic
 
 def not_started(run_id: str, team: str, execution_arn: str, found_at: str) -> dict[str, Any]:
     """The outcome of a run that was accepted and has no execution; should it be started later, that one's is newer."""
+    from turbine.domain import failure  # for those who get this far: every function imports this module
+
     kind: failure.FailureClass = "throttling"
     item = _without_execution(run_id, team, execution_arn, found_at, order(1, 0, found_at))
     return item | {

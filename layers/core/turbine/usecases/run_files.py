@@ -1,21 +1,26 @@
-"""The files of a run, read as what they are."""
+"""The files of a run, read as what they are.
+
+Most functions read some of them: the shapes of the others are imported by those who ask for them.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from turbine.domain import champion_evaluation, uri
-from turbine.domain.champion_evaluation import ChampionMetrics
+from turbine.domain import uri
 from turbine.domain.errors import ArtifactCorruptError, ArtifactMissingError, ObjectMissingError
-from turbine.domain.evaluation import EvaluationBlocks
-from turbine.domain.metrics import Metrics
 from turbine.domain.run import RunSpec, run_prefix
 from turbine.domain.uri import S3Uri
 from turbine.ports import ObjectStore
+
+if TYPE_CHECKING:
+    from turbine.domain.champion_evaluation import ChampionMetrics
+    from turbine.domain.evaluation import EvaluationBlocks
+    from turbine.domain.metrics import Metrics
 
 EVALUATION_BLOCKS = "evaluation_blocks.json"
 
@@ -48,11 +53,16 @@ class RunFiles:
 
     def metrics(self, team: str, run_id: str) -> Metrics:
         """What a run measured. Raises: ArtifactMissingError, ArtifactCorruptError."""
+        from turbine.domain.metrics import Metrics
+
         place = self.place(team, run_id, "metrics.json")
         return _validated(Metrics, self._read(place, self.version(team, run_id, "metrics.json")), place)
 
     def champion_metrics(self, team: str, run_id: str, champion_run_id: str) -> ChampionMetrics | None:
         """What the champion measured on the run's test split, None before that. Raises: ArtifactCorruptError."""
+        from turbine.domain import champion_evaluation
+        from turbine.domain.champion_evaluation import ChampionMetrics
+
         folder = champion_evaluation.folder(champion_run_id)
         if self.marker(team, run_id, folder) is None:
             return None
@@ -61,6 +71,8 @@ class RunFiles:
 
     def evaluation_blocks(self, team: str, run_id: str, folder: str = "") -> EvaluationBlocks | None:
         """What a run's test metrics, or in `folder` a champion's, are made of; None where there is no such file."""
+        from turbine.domain.evaluation import EvaluationBlocks
+
         place = self.place(team, run_id, folder + EVALUATION_BLOCKS)
         version = self.version(team, run_id, EVALUATION_BLOCKS, folder)
         try:
