@@ -17,6 +17,8 @@ class PrepareTrainingSettings(NamedTuple):
     event_bus_name: str
     max_vms: str
     max_nodes: str
+    max_training_vcpus: str
+    training_vcpus: str
     efficiency_per_doubling: str
     launch_minutes: str
 

@@ -53,7 +53,7 @@ def prepare_training() -> PrepareTraining:
         clock=now,
         fleet=Fleet(
             vms=vms,
-            nodes_max=min(int(given.max_nodes), vms),
+            nodes_max=min(int(given.max_nodes), vms, int(given.max_training_vcpus) // int(given.training_vcpus)),
             efficiency_per_doubling=float(given.efficiency_per_doubling),
             launch_h=float(given.launch_minutes) / 60,
         ),

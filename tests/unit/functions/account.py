@@ -33,6 +33,8 @@ ENVIRONMENT = {
     "EVENT_BUS_NAME": "default",
     "MAX_VMS": "7",
     "MAX_NODES": "7",
+    "MAX_TRAINING_VCPUS": "672",
+    "TRAINING_VCPUS": "96",
     "EFFICIENCY_PER_DOUBLING": "0.95",
     "LAUNCH_MINUTES": "10",
     "JOB_QUEUE_ARN": "queue",

@@ -83,7 +83,7 @@ class Compute(Record):
 class Planned(Record):
     """The run's place in the fleet's plan when it was prepared: what was expected, not what came.
 
-    `priority` is AWS Batch's: the greater starts first.
+    `priority` is AWS Batch's: the greater starts first. Without `may_use_spot` it goes on demand at once.
     """
 
     priority: int
@@ -92,6 +92,7 @@ class Planned(Record):
     ends_at: str
     hours: float
     cost_usd: float
+    may_use_spot: bool = True
 
 
 class MetricsTarget(Record):
@@ -205,10 +206,12 @@ def spec_of(
 def prepared(spec: RunSpec) -> dict[str, Any]:
     """What the `training` machine needs to start a run; the rest of the run's input follows from these names."""
     plan = spec.plan
+    on_demand = {} if plan is None or plan.may_use_spot else {"spot": False}
     return {
         "run_id": spec.run_id,
         "team": spec.team,
         "nodes": spec.compute.nodes,
         "priority": DEFAULT_PRIORITY if plan is None else plan.priority,
         "wait_s": TURN_S if plan is not None and plan.starts_at > plan.planned_at else 0,
+        **on_demand,
     }

@@ -88,12 +88,18 @@ def _widths(one: Candidate, fleet: Fleet) -> tuple[int, ...]:
     Raises: ManifestFaultyError.
     """
     given, file = one.manifest, one.file
+    if fleet.widest < 1:
+        problem = "needs a VM, and the fleet may not have one: MaxTrainingVcpus is less than TrainingVcpus"
+        raise ManifestFaultyError([fault("compute.nodes", problem, "deploy with a greater MaxTrainingVcpus")])
     for nodes, field in ((given.compute.nodes, "compute.nodes"), (file.compute.nodes, "compute.nodes (team file)")):
         if nodes == "auto":
             continue
-        if nodes > fleet.vms:
-            problem = f"asks for {nodes} VMs, and the fleet has {fleet.vms}"
-            mend = f"ask for at most {fleet.vms}, or deploy with a greater MaxVms"
+        if nodes > fleet.widest:
+            problem = f"asks for {nodes} VMs, and a run may have {fleet.widest}"
+            mend = (
+                f"ask for at most {fleet.widest}, or deploy with greater caps (MaxNodes, MaxVms, MaxTrainingVcpus, "
+                "which holds so many times TrainingVcpus)"
+            )
             raise ManifestFaultyError([fault(field, problem, mend)])
         return (nodes,)
     if file.work_cpu_hours is None or given.recipe.name == OWN_SCRIPT:

@@ -6,11 +6,14 @@ moment cannot both plan on the same VMs. Who has ended is crossed out when the n
 
 Those that arrive together are put into the best order; who arrived before them goes first, since a run that is
 overtaken by every later one might never start. Among runs that are alike another one is favoured each day. Batch orders
-by priority within one share identifier, so each run gets a priority below those before it; equal ones go by age.
+by priority within one share identifier, so each run gets a priority below those before it; equal ones go by age. It
+does so within one queue: who comes behind a run of several VMs that waits does not go to the queue of Spot, where each
+VM that becomes free would be taken by the next small run.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +24,6 @@ from turbine.domain.capacity.model import (
     VMS_MAX,
     Curve,
     Demand,
-    PlanInfeasibleError,
     Problem,
     by_turns,
     fleet,
@@ -50,12 +52,20 @@ RUNS_MAX = 1_500
 
 @dataclass(frozen=True)
 class Fleet:
-    """The stack's VMs, and how runs use them. Units: `launch_h` in hours from asking for VMs to the start of work."""
+    """The stack's VMs, and how runs use them. Units: `launch_h` in hours from asking for VMs to the start of work.
+
+    `vms` may work at once, for one run at most `nodes_max`: as many as the hosts on demand may have.
+    """
 
     vms: int = VMS_MAX
     nodes_max: int = VMS_MAX
     efficiency_per_doubling: float = EFFICIENCY_PER_DOUBLING
     launch_h: float = 1 / 6
+
+    @property
+    def widest(self) -> int:
+        """The most VMs that a run may have; 0 where there is no room for one."""
+        return min(self.nodes_max, self.vms)
 
     @property
     def curve(self) -> Curve:
@@ -66,7 +76,8 @@ class Fleet:
 class Place:
     """A run's place in the plan. Times are ISO 8601 in UTC.
 
-    `priority` is Batch's, the greater first; `is_own` when its team has set it.
+    `priority` is Batch's, the greater first; `is_own` when its team has set it. `may_use_spot`: False where it would
+    overtake a run of several VMs there.
     """
 
     nodes: int
@@ -75,6 +86,7 @@ class Place:
     starts_at: str
     ends_at: str
     planned_at: str
+    may_use_spot: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,10 +98,12 @@ class FleetBook:
     fleet: Fleet
 
     def plan(self, demands: Sequence[Demand], priorities: Mapping[str, int]) -> dict[str, Place]:
-        """A place for each run, by its id; `priorities` are those that teams have set.
+        """A place for each run, by its id, as far as the book has room; `priorities` are those that teams have set.
 
         Raises: TryAgainError, PlanInfeasibleError.
         """
+        ended: set[str] = set()
+        running: set[str] = set()
         for _ in range(_TRIES_MAX):
             stored = self.table.get(*_BOOK)
             book: dict[str, Item] = dict(stored["runs"]) if stored else {}
@@ -97,16 +111,16 @@ class FleetBook:
             new = [demand for demand in demands if not _holds(book.get(demand.name), demand, now)]
             if new:
                 names = {demand.name for demand in new}
-                live = self._live({name: one for name, one in book.items() if name not in names}, now)
-                if len(live) + len(new) > RUNS_MAX:
-                    raise PlanInfeasibleError(
-                        f"{len(live)} runs have not ended, and there is room for {RUNS_MAX}",
-                        "drop it again when some of them have",
-                    )
+                # Asked once, however often others are faster: who had not ended a moment ago goes on as one that runs.
+                unknown = {name: one for name, one in book.items() if name not in names | ended | running}
+                running |= self._live(unknown, now).keys()
+                ended |= unknown.keys() - running
+                live = {name: one for name, one in book.items() if name in running and name not in names}
+                new = new[: max(RUNS_MAX - len(live), 0)]
                 book = live | self._placed(new, live, priorities, now)
                 if not self._replace(stored, book):
                     continue
-            return {demand.name: Place(**book[demand.name]) for demand in demands}
+            return {demand.name: Place(**book[demand.name]) for demand in demands if demand.name in book}
         raise TryAgainError(f"The fleet's book was changed {_TRIES_MAX} times by other arrivals.")
 
     def strike(self, run_id: str) -> None:
@@ -141,11 +155,14 @@ class FleetBook:
     def _placed(
         self, new: Sequence[Demand], live: Mapping[str, Item], priorities: Mapping[str, int], now: datetime
     ) -> dict[str, Item]:
+        if not new:
+            return {}
         problem = self.problem(by_turns(new, now.toordinal()), live, now)
         schedule = greedy.plan(problem, effort=_effort(new))
         if wrong := checker.violations(problem, schedule):
             raise RuntimeError(f"the plan does not pass its check: {wrong[0]}")
         given = _priorities(schedule, live, priorities)
+        wide_from_h = self._wide_from_h(schedule, live, now)
         return {
             one.name: {
                 "nodes": one.vms,
@@ -154,12 +171,21 @@ class FleetBook:
                 "starts_at": _text(now + timedelta(hours=one.start_h)),
                 "ends_at": _text(now + timedelta(hours=one.end_h)),
                 "planned_at": _text(now),
+                "may_use_spot": one.start_h < wide_from_h,
             }
             for one in schedule.placements
         }
 
     def problem(self, new: Sequence[Demand], live: Mapping[str, Item], now: datetime) -> Problem:
         """The new runs, on the VMs that the others leave: those that hold some, and those that wait for theirs."""
+        busy, waiting = self._held(live, now)
+        free_h = list(fleet(self.fleet.vms, busy))
+        for nodes, lasts_h in waiting:
+            _, free_h = greedy.taken(free_h, nodes, lasts_h)
+        return Problem(tuple(new), tuple(free_h))
+
+    def _held(self, live: Mapping[str, Item], now: datetime) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+        """VMs of those that hold some, each with the hour of its end, and of those that wait, each with how long."""
         busy: list[tuple[int, float]] = []
         waiting: list[tuple[int, float]] = []
         held = 0
@@ -171,10 +197,14 @@ class FleetBook:
                 busy.append((one["nodes"], max(ends_h, _OVERDUE * lasts_h)))
             else:
                 waiting.append((min(one["nodes"], self.fleet.vms), lasts_h))
-        free_h = list(fleet(self.fleet.vms, busy))
-        for nodes, lasts_h in waiting:
-            _, free_h = greedy.taken(free_h, nodes, lasts_h)
-        return Problem(tuple(new), tuple(free_h))
+        return busy, waiting
+
+    def _wide_from_h(self, schedule: Schedule, live: Mapping[str, Item], now: datetime) -> float:
+        """From when on a run would be behind one of several VMs that waits."""
+        _, waiting = self._held(live, now)
+        if any(nodes > 1 for nodes, _ in waiting):
+            return -math.inf
+        return min((one.start_h for one in schedule.placements if one.vms > 1 and one.start_h > 0), default=math.inf)
 
     def demand(
         self, run_id: str, team: str, work_vm_h: float, widths: Sequence[int], curve: Curve | None = None
@@ -189,7 +219,7 @@ WORTHWHILE = 0.6
 
 def worthwhile(fleet: Fleet, work_vm_h: float, curve: Curve | None = None) -> list[int]:
     """The numbers of VMs that a run of so much work may be given without being asked."""
-    widths = tuple(range(1, fleet.nodes_max + 1))
+    widths = tuple(range(1, fleet.widest + 1))
     demand = Demand("run", work_vm_h, widths, curve=curve or fleet.curve, launch_h=fleet.launch_h)
     alone = demand.areas_vm_h[1]
     return [width for width, area in demand.areas_vm_h.items() if alone / area >= WORTHWHILE]

@@ -32,7 +32,7 @@ from turbine.usecases import candidates
 from turbine.usecases.budgets import Budgets
 from turbine.usecases.candidates import Candidate, Wish
 from turbine.usecases.catalog import TEAMS_PREFIX, Catalog
-from turbine.usecases.fleet_book import Fleet, FleetBook, Place
+from turbine.usecases.fleet_book import RUNS_MAX, Fleet, FleetBook, Place
 from turbine.usecases.refusals import Refusals, Slot
 from turbine.usecases.run_files import RunFiles
 from turbine.usecases.work_book import WorkBook
@@ -237,9 +237,11 @@ class PrepareTraining:
         """The run spec of a candidate, with its place, once its week can pay it. Raises: ManifestFaultyError."""
         if isinstance(places, PlanInfeasibleError):
             raise ManifestFaultyError([fault("compute.nodes", places.constraint, places.mend)])
-        given, place = one.manifest, places[one.run_id]
-        expected = one.estimate(place.nodes)
-        self._reserve(one, expected)
+        given = one.manifest
+        if one.run_id not in places:
+            problem = f"asks for a place among {RUNS_MAX} runs that have not ended, which is all that there is room for"
+            raise ManifestFaultyError([fault("compute.nodes", problem, "drop it again when some of them have")])
+        place, expected = self._paid(one, places[one.run_id])
         spec = run.spec_of(
             given,
             cause=one.wish.cause,
@@ -255,6 +257,7 @@ class PrepareTraining:
                 ends_at=place.ends_at,
                 hours=expected.hours,
                 cost_usd=expected.cost_usd,
+                may_use_spot=place.may_use_spot,
             ),
             artifact_bucket=self.artifact_bucket,
             created_at=self._now(),
@@ -268,16 +271,28 @@ class PrepareTraining:
             return spec
         return files.spec(str(where))  # another delivery of the same event was faster: its spec holds
 
-    def _reserve(self, one: Candidate, expected: capacity.Estimate) -> None:
-        """Take the cost from the team's week; who is refused gives up its place. Raises: ManifestFaultyError."""
+    def _paid(self, one: Candidate, place: Place) -> tuple[Place, capacity.Estimate]:
+        """A place that the team's week can pay, reserved: this one, or one with fewer VMs, which cost less.
+
+        Who is refused gives up its place. Raises: ManifestFaultyError.
+        """
+        expected = one.estimate(place.nodes)
         limit_usd = one.file.budget.max_cost_usd_per_week
         if limit_usd is None:
-            return
+            return place, expected
         try:
             Budgets(self.table, self.clock).reserve(one.file.team, one.run_id, expected.cost_usd, limit_usd)
         except ManifestFaultyError:
             FleetBook(self.table, self.clock, self.fleet).strike(one.run_id)
-            raise
+            cheaper = tuple(nodes for nodes in one.widths if one.estimate(nodes).cost_usd < expected.cost_usd)
+            if not cheaper:
+                raise
+            narrower = one._replace(widths=cheaper)
+            found = self._places([narrower])
+            if isinstance(found, PlanInfeasibleError) or one.run_id not in found:
+                raise
+            return self._paid(narrower, found[one.run_id])
+        return place, expected
 
     def _record(self, spec: RunSpec, manifest_uri: str, execution_arn: str) -> None:
         """Make the run visible. Inserting again is harmless: the first record stays."""

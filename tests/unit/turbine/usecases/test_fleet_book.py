@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -12,10 +12,10 @@ import pytest
 
 from tests.fakes import FakeTable
 from tests.unit.turbine.arrange import World, manifest
-from turbine.domain.capacity.model import Demand, PlanInfeasibleError, vm_hours
+from turbine.domain.capacity.model import Demand, vm_hours
 from turbine.domain.errors import TryAgainError
 from turbine.domain.run import RunSpec
-from turbine.usecases import fleet_book
+from turbine.usecases import fleet_book, prepare_training
 from turbine.usecases.fleet_book import Fleet, FleetBook, Place, worthwhile
 from turbine.usecases.prepare_training import PrepareTraining
 
@@ -146,11 +146,72 @@ def test_a_book_that_is_changed_for_ever_says_try_again(book: FleetBook, monkeyp
         book.plan(demands(book, "a-1"), {})
 
 
-def test_a_full_book_refuses(world: World, book: FleetBook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_book_has_room_for_so_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an arrival those get a place for whom there is one; the others are refused by name."""
     monkeypatch.setattr(fleet_book, "RUNS_MAX", 3)
-    book.plan(demands(book, "a-1", "b-1"), {})
-    with pytest.raises(PlanInfeasibleError, match="2 runs have not ended, and there is room for 3"):
-        book.plan(demands(book, "c-1", "d-1"), {})
+    monkeypatch.setattr(prepare_training, "RUNS_MAX", 3)
+    for number in (1, 2):
+        bodies = [manifest(dataset={**manifest()["dataset"], "name": f"d{number}{letter}"}) for letter in "ab"]
+        key = f"manifests/_batch/{number}.json"
+        reply = prepare(world)(world.drop(key, {"schema_version": 1, "runs": bodies}), f"arn:{number}")
+    assert len(reply["runs"]) == len(reply["rejected"]) == 1
+    assert "a place among 3 runs that have not ended" in json.dumps(reply["rejected"])
+
+
+def test_who_comes_behind_a_wide_run_that_waits_does_not_go_to_spot(world: World, book: FleetBook) -> None:
+    """In Spot's queue each would take the VM that becomes free, and the wide one's would never be there together."""
+    before = book.plan(demands(book, "a-1", "a-2", widths=(1,)), {})
+    record(world, "a-1", "a-2")
+    (wide,) = book.plan(demands(book, "w-1", widths=(6,)), {}).values()
+    record(world, "w-1")
+    assert [place.may_use_spot for place in before.values()] == [True, True]
+    assert wide.starts_at > wide.planned_at
+    for number in range(20):
+        (behind,) = book.plan(demands(book, f"b-{number}", widths=(1,)), {}).values()
+        record(world, f"b-{number}")
+        assert behind.may_use_spot is False
+        assert behind.priority < wide.priority
+    for name in ("a-1", "a-2", "w-1"):
+        end(world, name)
+    (after,) = book.plan(demands(book, "c-1", widths=(1,)), {}).values()
+    assert after.may_use_spot is True
+
+
+def test_of_one_arrival_too(book: FleetBook) -> None:
+    places = book.plan(
+        [*demands(book, *(f"a-{n}" for n in range(8)), widths=(1,)), *demands(book, "w-1", widths=(7,))], {}
+    )
+    wide = places.pop("w-1")
+    for place in places.values():
+        assert place.may_use_spot is (place.starts_at < wide.starts_at or wide.starts_at == wide.planned_at)
+
+
+def test_a_run_that_may_not_use_spot_is_told_so(world: World) -> None:
+    world.add_team("vision", "compute: {nodes: 7}\n")
+    for number in range(2):
+        prepare(world)(world.drop(f"manifests/vision/{number}.json", manifest()), f"arn:{number}")
+    world.add_team("tabular", "")
+    (run,) = prepare(world)(world.drop("manifests/tabular/m.json", manifest("tabular")), "arn")["runs"]
+    assert run["spot"] is False
+
+
+def test_the_book_asks_once_who_has_ended_however_often_others_are_faster(
+    world: World, book: FleetBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.plan(demands(book, *(f"a-{number}" for number in range(20)), widths=(1,)), {})
+    record(world, *(f"a-{number}" for number in range(20)))
+    asked: list[str] = []
+    real, update, tries = FakeTable.get, FakeTable.update, iter(range(5))
+
+    def counted(table: FakeTable, pk: str, sk: str) -> Any:
+        asked.append(pk)
+        return real(table, pk, sk)
+
+    monkeypatch.setattr(FakeTable, "get", counted)
+    monkeypatch.setattr(FakeTable, "update", lambda *given: next(tries, None) is None and update(*given))
+    book.plan(demands(book, "b-1"), {})
+    assert asked.count("FLEET") == 6
+    assert max(asked.count(f"RUN#a-{number}") for number in range(20)) <= 2
 
 
 def test_as_many_runs_as_there_is_room_for_fit_one_item(book: FleetBook) -> None:
@@ -261,7 +322,15 @@ def test_a_run_wider_than_the_fleet_is_refused_by_name_and_touches_no_other(worl
     reply = prepare(world, Fleet(vms=2))(world.drop("manifests/_batch/all.json", body), "arn")
     assert [run["team"] for run in reply["runs"]] == ["tabular"]
     (refused,) = reply["rejected"]
-    assert "asks for 3 VMs, and the fleet has 2" in json.dumps(refused)
+    assert "asks for 3 VMs, and a run may have 2" in json.dumps(refused)
+
+
+@pytest.mark.parametrize(("nodes_max", "words"), [(3, "asks for 4 VMs, and a run may have 3"), (0, "MaxTrainingVcpus")])
+def test_a_run_may_not_have_more_vms_than_there_may_be_hosts(world: World, nodes_max: int, words: str) -> None:
+    fleet = replace(FLEET, nodes_max=nodes_max)
+    reply = prepare(world, fleet)(world.drop("manifests/vision/m.json", manifest(compute={"nodes": 4})), "arn")
+    assert reply["runs"] == []
+    assert words in json.dumps(reply["rejected"])
 
 
 def test_who_is_refused_by_the_weeks_budget_gives_up_its_place(world: World) -> None:
@@ -273,3 +342,25 @@ def test_who_is_refused_by_the_weeks_budget_gives_up_its_place(world: World) -> 
     reply = prepare(world)(world.drop("manifests/vision/m.json", manifest()), "arn")
     assert (reply["runs"], len(reply["rejected"])) == ([], 1)
     assert world.table.items["FLEET", "BOOK"]["runs"] == {}
+
+
+def test_where_the_week_can_pay_fewer_vms_the_run_gets_fewer(world: World) -> None:
+    """More VMs cost more; what the week has left decides."""
+    world.add_team("vision", WORK)
+    text = world.store["s3://data/config/teams/vision.yaml"].decode()
+    alone = prepare(world)(world.drop("manifests/vision/probe.json", manifest()), "arn:probe")["runs"][0]
+    assert alone["nodes"] > 2
+    spec = RunSpec.model_validate_json(world.store[f"s3://artifacts/runs/vision/{alone['run_id']}/run.json"])
+    assert spec.plan is not None
+    end(world, alone["run_id"])
+    limit = spec.plan.cost_usd - 1
+    world.store["s3://data/config/teams/vision.yaml"] = text.replace(
+        "{max_cost_usd_per_run: 60}", f"{{max_cost_usd_per_run: 60, max_cost_usd_per_week: {limit}}}"
+    ).encode()
+    event = world.drop("manifests/vision/m.json", manifest())
+    (run,) = prepare(world)(event, "arn")["runs"]
+    assert 1 <= run["nodes"] < alone["nodes"]
+    assert world.table.items["FLEET", "BOOK"]["runs"][run["run_id"]]["nodes"] == run["nodes"]
+    assert prepare(world)(event, "arn")["runs"] == [run]
+    reservation = world.table.items[f"RUN#{run['run_id']}", "RESERVATION"]
+    assert reservation["cents"] <= limit * 100

@@ -62,6 +62,16 @@ def test_the_newest_are_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     assert [one.hours for one in book.measured("vision", "image_classifier", "digits")] == [3, 4, 5]
 
 
+def test_a_team_with_many_data_sets_learns_of_each(world: World) -> None:
+    book = WorkBook(world.table)
+    for number in range(12):
+        for data in range(40):
+            book.learn(record(f"{number}-{data}") | {"dataset": f"d{data}"}, 1, number + 1)
+    for data in range(40):
+        learnt = [one.hours for one in book.measured("vision", "image_classifier", f"d{data}")]
+        assert learnt == [*range(3, 13)]
+
+
 def test_two_that_end_at_one_moment_are_both_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     book, real = WorkBook(world.table), FakeTable.insert
 
