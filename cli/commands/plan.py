@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,10 @@ import typer
 from cli.cloud import Cloud
 from cli.commands import options
 from cli.embedded.daemon import PROJECT_DIR
-from cli.plan import apply, gantt, gantt_svg, page, request, solver
+from cli.plan import apply, gantt, gantt_svg, page, price_list, request, solver
 from cli.plan.comparison import OBJECTIVES, Comparison, compare
 from cli.plan.document import document
+from cli.plan.measured import measured_works
 from cli.plan.request import Request
 from cli.terminal import Terminal
 from turbine.domain.capacity.model import (
@@ -26,8 +28,6 @@ from turbine.domain.capacity.model import (
 from turbine.domain.capacity.prices import INSTANCE_TYPE
 
 MINUTES_PER_H = 60
-BASE_SCHEDULE = "cron(0 2 ? * MON,THU *)"
-"""The template's default of TrainingSchedule."""
 
 
 def plan(
@@ -56,6 +56,12 @@ def plan(
     prices: Annotated[
         Path | None, typer.Option("--prices", help=f"A file with your prices: {request.PRICES_SHAPE}")
     ] = None,
+    refresh_prices: Annotated[
+        bool, typer.Option("--refresh-prices", help="Ask AWS for the prices first, and write them into that file.")
+    ] = False,
+    measured: Annotated[
+        bool, typer.Option("--measured", help="Plan with what each team's finished runs took, as the stack knows it.")
+    ] = False,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, max=600, help="For each search by the solver.")] = 2.0,
     greedy_only: Annotated[bool, typer.Option("--greedy", help="Without the solver, as the functions plan.")] = False,
     svg: Annotated[Path | None, typer.Option("--svg", help="Draw the recommended plan into this file.")] = None,
@@ -67,8 +73,9 @@ def plan(
         str | None, typer.Option("--plan", help="The plan to draw and to apply, instead of the recommended one.")
     ] = None,
     base_schedule: Annotated[
-        str, typer.Option("--base-schedule", help="The first trigger of staggered ones.")
-    ] = BASE_SCHEDULE,
+        str | None,
+        typer.Option("--base-schedule", help="The first trigger of staggered ones; else the stack's TrainingSchedule."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
     stack: options.Stack = options.STACK,
     json_only: options.Json = False,
@@ -79,10 +86,19 @@ def plan(
         raise request.refused(f"{objective!r} is no objective", f"name one of {', '.join(OBJECTIVES)}", "--objective")
     if apply_plan and teams is not None:
         raise request.refused("equal teams have no files to write a plan into", "leave --teams out", "--apply")
+    if measured and (teams is not None or work_cpu_hours is not None):
+        raise request.refused("a work that is given is not measured", "leave --measured out, or the work", "--measured")
+    if refresh_prices:
+        if prices is None:
+            raise request.refused("the prices have to be written somewhere", "name the file: --prices FILE", "--prices")
+        price_list.refresh(Cloud.from_environment(stack), instance_type, prices, dt.datetime.now(dt.UTC))
     price, price_source = request.price_of(instance_type, prices)
+    works = request.team_works(teams_dir, teams, work_cpu_hours)
+    if measured:
+        works = measured_works(Cloud.from_environment(stack), works, teams_dir, efficiency, cpus_per_gpu * gpus_per_vm)
     try:
         asked = Request(
-            teams=request.team_works(teams_dir, teams, work_cpu_hours),
+            teams=works,
             runs_per_team=runs_per_team,
             vms=vms,
             curve=Curve(efficiency),
@@ -123,6 +139,7 @@ def _show(terminal: Terminal, compared: Comparison) -> None:
             f"recommended: {compared.recommended.name}; {compared.why}",
             *([f"also: {compared.hint}"] if compared.hint else []),
             f"cost: {asked.instance_type}, {asked.price_source}",
+            f"work: {', '.join(f'{one.team} {one.work_cpu_hours:.4g} CPU-hours {one.source}' for one in asked.teams)}",
             "",
             *gantt.lines(compared.recommended.schedule, asked.vms),
         ]

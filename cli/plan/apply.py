@@ -25,8 +25,12 @@ from cli.terminal import Terminal
 from turbine.domain import team as team_domain
 from turbine.domain.rejection import ManifestFaultyError
 
-_CRON = re.compile(r"cron\((\d{1,2}) (\d{1,2}) (\S+) (\S+) (\S+) (\S+)\)")
+_CRON = re.compile(r"cron\(([0-5]?\d) (1?\d|2[0-3]) (\S+) (\S+) (\S+) (\S+)\)")
+STAGGERED = "turbine plan: staggered"
+"""Marks a schedule that a plan has written: another plan takes it away."""
 _MINUTES_PER_DAY = 24 * 60
+BASE_SCHEDULE = "cron(0 2 ? * MON,THU *)"
+"""The template's default of TrainingSchedule."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,11 @@ class Change:
     after: str
 
 
-def changes(compared: Comparison, teams_dir: Path, base_cron: str) -> list[Change]:
-    """What the plan changes in the team files. Raises: CommandError when a file would not be valid then."""
+def changes(compared: Comparison, teams_dir: Path, base_cron: str, timezone: str = "UTC") -> list[Change]:
+    """What the plan changes in the team files. Raises: CommandError when a file would not be valid then.
+
+    Staggered triggers are on one clock, whatever each team's was: `timezone`.
+    """
     best = compared.recommended
     found = []
     for place, team in enumerate(_by_first_start(best)):
@@ -47,7 +54,10 @@ def changes(compared: Comparison, teams_dir: Path, base_cron: str) -> list[Chang
         compute = {"nodes": _nodes(best, team), "priority": team_domain.PRIORITY_MAX - place}
         after = with_block(text, "compute", compute)
         if best.name == "staggered":
-            after = with_block(after, "schedule", {"cron": shifted(base_cron, _offset_minutes(compared, place))})
+            schedule = {"cron": shifted(base_cron, _offset_minutes(compared, place)), "timezone": timezone}
+            after = with_block(after, "schedule", schedule, STAGGERED)
+        else:
+            after = without_block(after, "schedule", STAGGERED)
         _check(path, after)
         if after != text:
             found.append(Change(path, text, after))
@@ -55,14 +65,19 @@ def changes(compared: Comparison, teams_dir: Path, base_cron: str) -> list[Chang
 
 
 def apply(
-    terminal: Terminal, compared: Comparison, teams_dir: Path, base_cron: str, cloud: Cloud, *, confirmed: bool
+    terminal: Terminal, compared: Comparison, teams_dir: Path, base_cron: str | None, cloud: Cloud, *, confirmed: bool
 ) -> dict[str, str]:
-    """Show the changes, ask, write them, and apply the teams: each team's result. Raises: CommandError."""
+    """Show the changes, ask, write them, and apply the teams: each team's result. Raises: CommandError.
+
+    Without a `base_cron` staggered triggers begin with the stack's own schedule.
+    """
     cap = int(cloud.outputs.get("MaxVms", compared.request.vms))
     if compared.request.vms > cap:
         cause = f"the plan is for {compared.request.vms} VMs, and {cloud.stack} has at most {cap}"
         raise refused(cause, f"plan with --vms {cap}, or deploy with a greater MaxVms", "--apply")
-    planned = changes(compared, teams_dir, base_cron)
+    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in cloud.description.get("Parameters", [])}
+    first = base_cron or parameters.get("TrainingSchedule", BASE_SCHEDULE)
+    planned = changes(compared, teams_dir, first, parameters.get("TrainingScheduleTimezone", "UTC"))
     for change in planned:
         for line in _difference(change):
             terminal.say(line)
@@ -85,19 +100,37 @@ def apply(
     return {team: str(result) for team, result in applied.items()}
 
 
-def with_block(text: str, key: str, values: Mapping[str, object]) -> str:
-    """YAML text in which a top-level key has these values; all other lines stay."""
-    block = "".join([f"{key}:\n", *(f"  {name}: {value}\n" for name, value in values.items())])
+def with_block(text: str, key: str, values: Mapping[str, object], mark: str = "") -> str:
+    """YAML text in which a top-level key has these values; all other lines stay. `mark` is a comment at the key."""
+    first = f"{key}:  # {mark}\n" if mark else f"{key}:\n"
+    block = "".join([first, *(f"  {name}: {value}\n" for name, value in values.items())])
     lines = text.splitlines(keepends=True)
-    at = next((number for number, line in enumerate(lines) if re.match(rf"{key}\s*:", line)), None)
-    if at is None:
+    place = _block(lines, key)
+    if place is None:
         return text.rstrip("\n") + "\n" + block
+    return "".join(lines[: place.start]) + block + "".join(lines[place.stop :])
+
+
+def without_block(text: str, key: str, mark: str) -> str:
+    """YAML text without a top-level key that has this mark; as it is where the key has none."""
+    lines = text.splitlines(keepends=True)
+    place = _block(lines, key)
+    if place is None or mark not in lines[place.start]:
+        return text
+    return "".join(lines[: place.start]) + "".join(lines[place.stop :])
+
+
+def _block(lines: Sequence[str], key: str) -> range | None:
+    """The lines of a top-level key; what stands before the next key is the next key's."""
+    at = next((number for number, line in enumerate(lines) if re.match(rf"([\"']?){key}\1\s*:", line)), None)
+    if at is None:
+        return None
     end = at + 1
     while end < len(lines) and re.match(r"\s|#", lines[end]):
         end += 1
     while end > at + 1 and re.match(r"\s*$|#", lines[end - 1]):
-        end -= 1  # what stands before the next key is the next key's
-    return "".join(lines[:at]) + block + "".join(lines[end:])
+        end -= 1
+    return range(at, end)
 
 
 def shifted(cron: str, minutes: int) -> str:

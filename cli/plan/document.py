@@ -20,6 +20,10 @@ def document(compared: Comparison) -> dict[str, Any]:
         "efficiency_per_doubling": request.curve.efficiency_per_doubling,
         "instance_type": request.instance_type,
         "price_source": request.price_source,
+        "works": [
+            {"team": one.team, "work_cpu_hours": round(one.work_cpu_hours, _DIGITS), "source": one.source}
+            for one in request.teams
+        ],
         **_figures(compared, compared.recommended),
         "recommended": compared.recommended.name,
         "why": compared.why,

@@ -21,10 +21,12 @@ from turbine.domain.rejection import ManifestFaultyError
 
 @dataclass(frozen=True)
 class TeamWork:
-    """A team, and the work of each of its runs in hours of one CPU."""
+    """A team, and the work of each of its runs in hours of one CPU, as `source` says; `curve` where runs showed it."""
 
     team: str
     work_cpu_hours: float = WORK_CPU_HOURS
+    source: str = "assumed"
+    curve: Curve | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Request:
                         work_vm_h,
                         allowed,
                         one.team,
-                        self.curve,
+                        one.curve or self.curve,
                         release_h=release_h(len(demands)),
                         longest_h=longest_h,
                         launch_h=self.launch_h,
@@ -88,8 +90,15 @@ def team_works(teams_dir: Path, equal_teams: int | None, work_cpu_hours: float |
     if not paths:
         raise refused("there is no team file", "name their folder with --teams-dir, or plan for `--teams 4` equal ones",
                       str(teams_dir))  # fmt: skip
-    files = [read_team(path) for path in paths]
-    return tuple(TeamWork(one.team, work_cpu_hours or one.work_cpu_hours or WORK_CPU_HOURS) for one in files)
+    return tuple(_stated(read_team(path), work_cpu_hours) for path in paths)
+
+
+def _stated(file: team_domain.TeamFile, work_cpu_hours: float | None) -> TeamWork:
+    if work_cpu_hours is not None:
+        return TeamWork(file.team, work_cpu_hours, "as given")
+    if file.work_cpu_hours is not None:
+        return TeamWork(file.team, file.work_cpu_hours, "by its file")
+    return TeamWork(file.team)
 
 
 def read_team(path: Path) -> team_domain.TeamFile:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -10,13 +12,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.scenarios.conftest import turbine
+from tests.scenarios.conftest import ROOT, turbine
 from tests.scenarios.live_cloud import LiveCloud, wait_for
-from tests.scenarios.manifests import put_blobs
+from tests.scenarios.manifests import put_blobs, run_id_of
 from tests.scenarios.training_jobs import jobs_of
 
 pytestmark = pytest.mark.xdist_group("scenarios")
 TEAM, RUNS, CAP = "winery", 8, 7
+TEAMS = {"vision", "oncology", "endocrine", "winery"}
 START_MS = 5000
 """From the decision to start a job to its start, at most."""
 DECISION_MS = 3000
@@ -126,3 +129,70 @@ def test_eight_runs_are_carried_out_as_planned_and_never_hold_more_than_the_cap(
     assert queued_together
     for one, later in queued_together:
         assert later.start_ms > one.start_ms - DECISION_MS, "started in another order than planned"
+
+
+def schedules(cloud: LiveCloud) -> dict[str, tuple[str, str]]:
+    """The teams' own schedules that the cloud has: expression and time zone."""
+    found = {}
+    for listed in cloud.client("scheduler").list_schedules()["Schedules"]:
+        one = cloud.client("scheduler").get_schedule(Name=listed["Name"], GroupName=listed["GroupName"])
+        team = json.loads(one["Target"]["Input"])["schedule"]
+        found[str(team)] = (str(one["ScheduleExpression"]), str(one["ScheduleExpressionTimezone"]))
+    return {team: schedule for team, schedule in found.items() if team in TEAMS}
+
+
+def test_a_plan_that_is_applied_is_what_the_cloud_does_next(fleet: LiveCloud, tmp_path: Path) -> None:
+    teams_dir = Path(shutil.copytree(ROOT / "config/teams", tmp_path / "teams"))
+    asked = (
+        "plan",
+        "--apply",
+        "--yes",
+        "--teams-dir",
+        str(teams_dir),
+        "--runs-per-team",
+        "1",
+        "--seconds",
+        "1",
+        "--json",
+    )
+    done = turbine(*asked, "--plan", "staggered", environment=fleet.environment)
+    assert done.returncode == 0, done.stderr
+    planned = json.loads(done.stdout)
+    assert set(planned["applied"]) == TEAMS
+    triggers = schedules(fleet)
+    assert set(triggers) == TEAMS
+    assert {zone for _, zone in triggers.values()} == {"UTC"}
+    assert {expression.split(" ", 2)[2] for expression, _ in triggers.values()} == {"? * MON,THU *)"}
+    assert len({expression for expression, _ in triggers.values()}) == len(TEAMS), "each at a time of its own"
+
+    # Another plan takes them away, and the next run has its number of VMs.
+    done = turbine(*asked, "--plan", "two-vms", environment=fleet.environment)
+    assert done.returncode == 0, done.stderr
+    assert schedules(fleet) == {}
+    shard = put_blobs(fleet, TEAM)
+    source = {"type": "s3", "uri": f"s3://{shard['bucket']}/{shard['key']}"}
+    dataset = {"name": "applied", "source": source, "format": "parquet", "target": "kind"}
+    recipe = {"name": "tabular_classifier", "hyperparameters": QUICK}
+    key = f"manifests/{TEAM}/applied.json"
+    fleet.put(key, {"schema_version": 1, "team": TEAM, "dataset": dataset, "recipe": recipe})
+    run_id = run_id_of(fleet, key)
+    record = fleet.item(f"RUN#{run_id}", "RECORD")
+    assert record is not None
+    assert record["nodes"] == 2
+    assert fleet.outcome(run_id)["status"] == "SUCCEEDED"
+    # What it took is what the next plan can begin with.
+    done = turbine(
+        "plan", "--teams-dir", str(teams_dir), "--measured", "--greedy", "--json", environment=fleet.environment
+    )
+    assert {one["source"] for one in json.loads(done.stdout)["works"]} == {"assumed"}, (
+        "no run of its file's data set yet"
+    )
+    ours = teams_dir / f"{TEAM}.yaml"
+    ours.write_text(re.sub(r"(?m)^  name: wine$", "  name: applied", ours.read_text(), count=1))
+    done = turbine(
+        "plan", "--teams-dir", str(teams_dir), "--measured", "--greedy", "--json", environment=fleet.environment
+    )
+    assert done.returncode == 0, done.stderr
+    works = {one["team"]: one for one in json.loads(done.stdout)["works"]}
+    assert works[TEAM]["source"].startswith("measured over 1 runs")
+    assert works[TEAM]["work_cpu_hours"] < 10 < works["vision"]["work_cpu_hours"]

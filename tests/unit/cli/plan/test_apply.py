@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.commands.plan import BASE_SCHEDULE
 from cli.embedded.daemon import PROJECT_DIR
 from cli.errors import CommandError
 from cli.plan import apply
+from cli.plan.apply import BASE_SCHEDULE
 from cli.plan.comparison import Comparison, compare
 from tests.unit.cli.plan.asked import asked
 from turbine.domain import team
@@ -89,3 +89,35 @@ def test_a_schedule_that_names_no_time_or_leaves_its_day_is_refused() -> None:
         apply.shifted("rate(1 day)", 15)
     with pytest.raises(CommandError, match="is another day"):
         apply.shifted("cron(50 23 ? * MON *)", 15)
+
+
+def test_another_plan_takes_staggered_triggers_away_and_leaves_a_teams_own(
+    compared: Comparison, teams_dir: Path
+) -> None:
+    own = teams_dir / "winery.yaml"
+    nothing, given = "schedule: null", "schedule: {cron: 'cron(0 5 * * ? *)', timezone: Europe/Berlin}"
+    own.write_text(own.read_text().replace(nothing, given))
+    staggered = written(compared.choosing("staggered"), teams_dir)
+    assert {file.schedule.timezone for file in staggered.values() if file.schedule} == {"UTC"}
+    assert all(file.schedule for file in staggered.values())
+    assert [file.schedule for file in written(compared, teams_dir).values()] == [None] * 4, "also the one replaced"
+    own.write_text(own.read_text() + "schedule: {cron: 'cron(0 5 * * ? *)'}\n")
+    assert written(compared, teams_dir)["winery"].schedule is not None
+
+
+def test_staggered_triggers_are_on_the_clock_that_is_named(compared: Comparison, teams_dir: Path) -> None:
+    changes = apply.changes(compared.choosing("staggered"), teams_dir, BASE_SCHEDULE, "Europe/Berlin")
+    assert all("timezone: Europe/Berlin" in change.after for change in changes)
+
+
+def test_a_key_in_quotes_is_that_key() -> None:
+    assert apply.with_block('a: 1\n"compute":\n  nodes: 1\nb: 2\n', "compute", {"nodes": 2}) == (
+        "a: 1\ncompute:\n  nodes: 2\nb: 2\n"
+    )
+    assert apply.with_block("a: 1\ncomputer: 3\n", "compute", {"nodes": 2}).count("computer: 3") == 1
+
+
+@pytest.mark.parametrize("cron", ["cron(75 2 ? * MON *)", "cron(0 24 ? * MON *)", "cron(60 0 ? * MON *)"])
+def test_a_time_that_no_clock_shows_is_refused(cron: str) -> None:
+    with pytest.raises(CommandError, match="names no one time of a day"):
+        apply.shifted(cron, 10)
