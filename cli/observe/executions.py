@@ -59,6 +59,20 @@ def history(stepfunctions: Any, arn: str) -> list[dict[str, Any]]:
     return [event for page in pages for event in page["events"]]
 
 
+def last_state(stepfunctions: Any, arn: str) -> str | None:
+    """The state that an execution entered last, read from the end of its history; None before the first."""
+    pages = stepfunctions.get_paginator("get_execution_history").paginate(
+        executionArn=arn, reverseOrder=True, includeExecutionData=False
+    )
+    entered = (event["stateEnteredEventDetails"] for page in pages for event in page["events"] if _enters(event))
+    first = next(entered, None)
+    return None if first is None else str(first["name"])
+
+
+def _enters(event: dict[str, Any]) -> bool:
+    return "stateEnteredEventDetails" in event
+
+
 def of_events(description: dict[str, Any], events: list[dict[str, Any]]) -> Execution:
     """An execution from what DescribeExecution and its history say."""
     return Execution(

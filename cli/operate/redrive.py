@@ -22,6 +22,8 @@ from turbine.domain.run import DEFAULT_PRIORITY
 
 ENDS_IN_FAIL_STATE = frozenset({"ClaimKeepsChanging", "ChampionKeepsChanging"})
 """A redrive goes on at the state that failed, and these are states that do nothing but fail."""
+MEASURES_CHAMPION = "EvaluateChampion"
+"""A redrive would measure the champion of then again, whoever is champion now."""
 
 
 class GoneOn(NamedTuple):
@@ -50,6 +52,8 @@ def redrive(cloud: Cloud, items: RunItems) -> GoneOn:
         return _attempt(cloud, items, None, why)
     if described.get("error") in ENDS_IN_FAIL_STATE:
         return _attempt(cloud, items, described, f"it ended as {described['error']}, and would again")
+    if executions.last_state(cloud.client("stepfunctions"), arn) == MEASURES_CHAMPION:
+        return _attempt(cloud, items, described, "it ended while a champion was measured, and another may be by now")
     if described.get("redriveStatus") != "REDRIVABLE":
         reason = described.get("redriveStatusReason") or described.get("redriveStatus")
         return _attempt(cloud, items, described, f"Step Functions cannot redrive the execution ({reason})")
@@ -96,6 +100,7 @@ def _input(cloud: Cloud, items: RunItems) -> dict[str, Any]:
         "spec_uri": items.record["spec_uri"],
         "nodes": nodes,
         "priority": (spec.get("plan") or {}).get("priority", DEFAULT_PRIORITY),
+        "spot": (spec.get("plan") or {}).get("may_use_spot", True),
         "job_definition": f"{cloud.stack}-{items.team}-training{'-multinode' if nodes > 1 else ''}",
     }
 
