@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cli.cloud import Cloud
 from cli.observe import executions
 from cli.observe.records import RunItems
-from turbine.domain import champion_evaluation
+from turbine.domain.names import job_names
 
 ENDED = ("SUCCEEDED", "FAILED")
 _QUEUES = ("SpotJobQueueArn", "JobQueueArn")
@@ -50,7 +50,7 @@ def _end_jobs(cloud: Cloud, run_id: str, reason: str) -> list[str]:
     """The ids of the jobs of a run that had not ended; Step Functions may have ended the one that it waited for."""
     batch = cloud.client("batch")
     live: list[str] = []
-    for queue, name in product(_QUEUES, (run_id, champion_evaluation.job_name(run_id))):
+    for queue, name in product(_QUEUES, job_names(run_id)):
         pages = batch.get_paginator("list_jobs").paginate(
             jobQueue=cloud.output(queue), filters=[{"name": "JOB_NAME", "values": [name]}]
         )

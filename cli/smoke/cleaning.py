@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,7 +14,7 @@ from cli.deployment import change_sets, team_stacks
 from cli.errors import CommandError
 from cli.observe import executions
 from cli.observe.records import Records
-from turbine.domain.names import package_group
+from turbine.domain.names import job_names, package_group
 
 _LIVE_JOBS = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 _STOPPED = "turbine smoke was ended"
@@ -90,8 +91,8 @@ def _stop_execution(stepfunctions: Any, arn: str) -> None:
 
 def _end_jobs(cloud: Cloud, run_id: str) -> None:
     batch = cloud.client("batch")
-    for output in ("SpotJobQueueArn", "JobQueueArn"):
-        named = [{"name": "JOB_NAME", "values": [run_id]}]
+    for output, name in product(("SpotJobQueueArn", "JobQueueArn"), job_names(run_id)):
+        named = [{"name": "JOB_NAME", "values": [name]}]
         for job in batch.list_jobs(jobQueue=cloud.output(output), filters=named)["jobSummaryList"]:
             if job["status"] in _LIVE_JOBS:
                 batch.terminate_job(jobId=job["jobId"], reason=_STOPPED)

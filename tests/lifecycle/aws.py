@@ -27,6 +27,7 @@ from tests.lifecycle.jobs import Fate, TrainingJobs
 from tests.unit.turbine.arrange import ARTIFACTS, World
 from turbine.domain.champion import requested
 from turbine.domain.errors import TurbineError
+from turbine.domain.names import job_names
 from turbine.domain.outcome import NOT_STARTED
 from turbine.domain.registry import Approval, ApprovedPackage, Package, PackageRequest
 from turbine.domain.run import RunReference
@@ -171,7 +172,7 @@ class Cloud:
         if not ends_jobs:
             return
         for job_id, name in self.training.jobs.names.items():
-            if name.removesuffix("-champion") == execution.input.get("run_id") and self.training.is_live(job_id):
+            if name in job_names(str(execution.input.get("run_id"))) and self.training.is_live(job_id):
                 self.training.jobs.terminate(job_id, "Terminated by Step Functions")
         if execution.machine == "RunMachine":
             for child in self.promotions_of(execution):

@@ -11,6 +11,7 @@ from tests.lifecycle.aws import Cloud
 from tests.lifecycle.jobs import score
 from tests.unit.turbine.arrange import ARTIFACTS
 from turbine.domain.cause import manifest_cause
+from turbine.domain.names import job_names
 from turbine.domain.outcome import SUPERSEDED, TERMINAL
 
 MIN_DELTA = 0.005  # of arrange.TEAM_FILE
@@ -156,7 +157,7 @@ def _check_owned(cloud: Cloud, runs: set[str]) -> None:
         if place.startswith(f"s3://{ARTIFACTS}/runs/") and not is_first:
             assert place.split("/")[5] in runs, f"{place} belongs to no run"
     jobs = cloud.training.jobs.names.values()
-    assert {name.removesuffix("-champion").removesuffix("-publishing") for name in jobs} <= runs
+    assert set(jobs) <= {name for run_id in runs for name in job_names(run_id)}
     packages = Counter(request.metadata["run_id"] for _, request, _ in cloud.registry.packages)
     assert set(packages) <= runs
     assert not [run_id for run_id, count in packages.items() if count > 1], f"registered twice: {packages}"

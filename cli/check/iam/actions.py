@@ -21,6 +21,9 @@ CLIENTS: dict[str, dict[str, tuple[str, ...]]] = {
         # A managed transfer of a large body goes in parts, and breaks its upload off when a part fails.
         "upload_fileobj": ("s3:PutObject", "s3:AbortMultipartUpload"),
         "copy": ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"),
+        "upload_part_copy": ("s3:GetObject", "s3:PutObject"),
+        "list_multipart_uploads": ("s3:ListBucketMultipartUploads",),
+        "list_parts": ("s3:ListMultipartUploadParts",),
         "create_multipart_upload": ("s3:PutObject",),
         "upload_part": ("s3:PutObject",),
         "complete_multipart_upload": ("s3:PutObject",),

@@ -32,6 +32,7 @@ def _listed(bucket: str, why: str, *more: str, prefix: str = "") -> Place:
 
 
 _DATA, _ARTIFACTS, _PREDICTIONS = "DATA_BUCKET", "ARTIFACT_BUCKET", "PREDICTION_BUCKET"
+_IN_PARTS, _UPLOADS = ("AbortMultipartUpload", "ListMultipartUploadParts"), "ListBucketMultipartUploads"
 _MISSING = "without it S3 answers 403 for what is not there"
 
 FUNCTIONS: dict[str, tuple[Place, ...]] = {
@@ -51,11 +52,11 @@ FUNCTIONS: dict[str, tuple[Place, ...]] = {
         Place(
             _ARTIFACTS,
             "runs/*",
-            ("GetObject", "GetObjectVersion", "PutObject", "AbortMultipartUpload"),
+            ("GetObject", "GetObjectVersion", "PutObject", *_IN_PARTS),
             "a job's files are checked, brought back to their pinned version, and documented beside them",
         ),
         Place(_ARTIFACTS, "dvc/*", ("GetObject", "PutObject", "AbortMultipartUpload"), "the DVC remote"),
-        _listed(_ARTIFACTS, "DVC looks for what it has"),
+        _listed(_ARTIFACTS, "DVC looks for what it has, a copy for its parts", _UPLOADS),
     ),
     "CompareModelsFunction": (
         Place(
@@ -73,10 +74,10 @@ FUNCTIONS: dict[str, tuple[Place, ...]] = {
         Place(
             _ARTIFACTS,
             "registry/*",
-            ("GetObject", "PutObject", "AbortMultipartUpload"),
+            ("GetObject", "PutObject", *_IN_PARTS),
             "the archive's copy, looked for before it is made",
         ),
-        _listed(_ARTIFACTS, _MISSING),
+        _listed(_ARTIFACTS, _MISSING, _UPLOADS),
     ),
     "PromoteModelFunction": (
         Place(_ARTIFACTS, "runs/*", ("GetObject",), "the run spec, for the event, and champions on record"),
@@ -128,7 +129,7 @@ JOBS: dict[str, tuple[str, tuple[Place, ...]]] = {
             Place(
                 _ARTIFACTS,
                 "registry/*",
-                ("GetObject", "PutObject", "AbortMultipartUpload"),
+                ("GetObject", "PutObject", *_IN_PARTS),
                 "the archive's copy, looked for before it is made",
             ),
         ),

@@ -1,4 +1,4 @@
-"""Whose jobs end with a run: its own, and the one that measures a champion for it."""
+"""Whose jobs end with a run: those that train it, measure its champion and publish it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from botocore.exceptions import ClientError
 
 from cli.observe.records import RunItems
 from cli.operate.stop import stop
-from turbine.domain import champion_evaluation
+from turbine.domain.names import job_names
 
 ROOT = Path(__file__).parents[3]
 RUN = "vision-digits-0123456789ab"
 JOBS = {
     RUN: [("job-1", "SUCCEEDED"), ("job-2", "RUNNING")],
-    champion_evaluation.job_name(RUN): [("job-3", "RUNNABLE")],
+    f"{RUN}-champion": [("job-3", "RUNNABLE")],
+    f"{RUN}-publishing": [("job-5", "STARTING")],
     "vision-digits-other": [("job-4", "RUNNING")],
 }
 
@@ -51,15 +52,16 @@ class StepFunctions:
         raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
 
 
-def test_live_jobs_of_the_run_and_of_its_champions_measurement_end() -> None:
+def test_live_jobs_of_every_kind_end() -> None:
     batch = Batch()
     clients = {"batch": batch, "stepfunctions": StepFunctions()}
     cloud: Any = SimpleNamespace(client=clients.__getitem__, output=lambda name: name)
     stopped = stop(cloud, RunItems(RUN), "why")
-    assert stopped.jobs == batch.ended == ["job-2", "job-3"]
+    assert stopped.jobs == batch.ended == ["job-2", "job-3", "job-5"]
 
 
-def test_the_machine_names_that_job_so() -> None:
-    definition = yaml.safe_load((ROOT / "state_machines/run.asl.yaml").read_text())
-    name = definition["States"]["EvaluateChampion"]["Arguments"]["JobName"]
-    assert name == "{% $run.run_id & '" + champion_evaluation.job_name("") + "' %}"
+def test_the_machine_names_its_jobs_so() -> None:
+    states = yaml.safe_load((ROOT / "state_machines/run.asl.yaml").read_text())["States"].values()
+    named = {one["Arguments"]["JobName"] for one in states if one.get("Resource", "").endswith("batch:submitJob.sync")}
+    told = {f"{{% $run.run_id & '{name}' %}}" if name else "{% $run.run_id %}" for name in job_names("")}
+    assert named == told

@@ -69,11 +69,6 @@ def folder(champion_run_id: str) -> str:
     return f"champions/{champion_run_id}/"
 
 
-def job_name(run_id: str) -> str:
-    """The Batch job's, as the machine names it (run.asl.yaml)."""
-    return f"{run_id}-champion"
-
-
 def target(spec: RunSpec, champion_run_id: str) -> MetricsTarget:
     """Where the champion's metrics on the challenger's rows go: they are none of its own run's."""
     dimensions = {**spec.metrics.dimensions, "ChampionRunId": champion_run_id}

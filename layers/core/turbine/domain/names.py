@@ -42,6 +42,11 @@ def run_id(team: str, dataset: str, cause_key: str) -> str:
     return f"{team}-{dataset[:room].rstrip('-')}-{cause_key[:CAUSE_SUFFIX]}"
 
 
+def job_names(run: str) -> tuple[str, ...]:
+    """What a run's machine calls its Batch jobs: of training, of its champion's measurement, of its publishing."""
+    return (run, f"{run}-champion", f"{run}-publishing")
+
+
 def package_group(stack: str, team: str) -> str:
     """The SageMaker model package group of a team."""
     return f"{stack}-{team}"

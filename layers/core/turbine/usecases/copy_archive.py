@@ -29,7 +29,7 @@ class CopyArchive:
         target = S3Uri(self.artifact_bucket, registry.archive_key(spec.team, spec.run_id))
         version = files.version(spec.team, spec.run_id, ARCHIVE)
         try:
-            copied = self.store.head(target).size_bytes == self.store.head(source, version).size_bytes
+            copied = self.store.head(target).etag == self.store.head(source, version).etag
         except ObjectMissingError:
             copied = False
         if not copied:

@@ -76,15 +76,20 @@ class FakeStepFunctions:
 
 
 class FakeBatch:
-    """A live job and one that is over, in the Spot queue."""
+    """A live job and one that is over, in the Spot queue; a publishing job that waits for a host."""
 
     def __init__(self) -> None:
         self.terminated: list[str] = []
 
     def list_jobs(self, jobQueue: str, filters: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        assert filters == [{"name": "JOB_NAME", "values": [RUN]}]
-        jobs = [{"jobId": "live", "status": "RUNNING"}, {"jobId": "over", "status": "FAILED"}]
-        return {"jobSummaryList": jobs if jobQueue == "spot" else []}
+        (named,) = filters
+        assert named["name"] == "JOB_NAME"
+        of_queue = {
+            ("spot", RUN): [("live", "RUNNING"), ("over", "FAILED")],
+            ("on-demand", f"{RUN}-publishing"): [("publishing", "RUNNABLE")],
+        }
+        jobs = of_queue.get((jobQueue, *named["values"]), [])
+        return {"jobSummaryList": [{"jobId": job_id, "status": status} for job_id, status in jobs]}
 
     def terminate_job(self, jobId: str, reason: str) -> None:  # noqa: N803
         self.terminated.append(jobId)
@@ -173,7 +178,7 @@ def test_everything_of_the_team_goes_and_nothing_else(cloud: FakeCloud) -> None:
     assert left_in(cloud, "data") == ["datasets/vision/a"]
     assert left_in(cloud, "artifacts") == ["runs/smoke012/other/metrics.json"]
     assert cloud.stepfunctions.stopped == [arn("training")]
-    assert set(cloud.batch.terminated) == {"live"}
+    assert set(cloud.batch.terminated) == {"live", "publishing"}
     assert cloud.sagemaker.deleted == ["turbine-smoke01-v1", "package/1", "group"]
 
 
