@@ -182,7 +182,10 @@ class Notifier(Protocol):
 
 
 class Execution(NamedTuple):
-    """A Step Functions execution, as far as a record of its end needs it. Units: ms since 1970."""
+    """A Step Functions execution, as far as a record of its end needs it. Units: ms since 1970.
+
+    `output` is what it ended with, if it succeeded.
+    """
 
     status: str
     input: Mapping[str, Any]
@@ -191,6 +194,7 @@ class Execution(NamedTuple):
     cause: str | None
     started_ms: int | None = None
     stopped_ms: int | None = None
+    output: Mapping[str, Any] | None = None
 
 
 class Executions(Protocol):

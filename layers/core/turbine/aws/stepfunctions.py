@@ -56,7 +56,14 @@ class StateMachineExecutions:
             cause=described.get("cause"),
             started_ms=_ms(described.get("startDate")),
             stopped_ms=_ms(described.get("stopDate")),
+            output=_object(described.get("output")),
         )
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    """An output that is an object."""
+    value = json.loads(text or "null")
+    return value if isinstance(value, dict) else None
 
 
 def _ms(moment: datetime | None) -> int | None:

@@ -40,16 +40,19 @@ def superseded(run_id: str, team: str, execution_arn: str, ended_at: str) -> dic
     return item | {"status": SUPERSEDED, "cause": cause, "event_id": execution_arn, "announced": True}
 
 
-def not_started(run_id: str, team: str, execution_arn: str, found_at: str) -> dict[str, Any]:
-    """The outcome of a run that was accepted and has no execution; should it be started later, that one's is newer."""
+def not_started(run_id: str, team: str, execution_arn: str, found_at: str, why: str | None = None) -> dict[str, Any]:
+    """The outcome of a run that was accepted and has no execution; should it be started later, that one's is newer.
+
+    `why` is the error by which Step Functions refused to, where it is known.
+    """
     from turbine.domain import failure  # for those who get this far: every function imports this module
 
-    kind: failure.FailureClass = "throttling"
+    kind = failure.classify("FAILED", why, None) if why else "unknown"
     item = _without_execution(run_id, team, execution_arn, found_at, order(1, 0, found_at))
     return item | {
         "status": "FAILED",
         "error": NOT_STARTED,
-        "cause": "Step Functions did not start its execution, although it was asked for half an hour.",
+        "cause": f"Step Functions did not start its execution: {why or 'its fan-out ended before it could tell why'}.",
         "failure_class": kind,
         "next_step": failure.next_step(kind, run_id),
         "event_id": f"sweep of {execution_arn}",

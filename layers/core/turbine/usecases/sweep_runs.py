@@ -62,7 +62,7 @@ class SweepRuns:
         fan_out = None if claim else self._find(run["training_execution_arn"])
         if claim or (fan_out is not None and fan_out.status in outcome.LIVE):
             return False
-        item = outcome.not_started(run["run_id"], run["team"], arn, _text(now))
+        item = outcome.not_started(run["run_id"], run["team"], arn, _text(now), _why(fan_out, run["run_id"]))
         if not self.table.insert(item):
             return False
         self.record.announce(item)
@@ -84,6 +84,13 @@ class SweepRuns:
             return self.executions.describe(execution_arn)
         except ExecutionMissingError:
             return None
+
+
+def _why(fan_out: Execution | None, run_id: str) -> str | None:
+    """The error by which Step Functions did not start a run, as its fan-out has told in the end."""
+    results = (fan_out.output or {}).get("runs") if fan_out else None
+    found = (one.get("error") for one in results or [] if one.get("run_id") == run_id)
+    return next(found, None)
 
 
 def _executions_of(machine_arn: str) -> str:

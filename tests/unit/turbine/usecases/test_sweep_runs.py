@@ -73,6 +73,25 @@ def test_a_run_that_was_never_started_fails_and_says_what_to_do(sweeping: Sweepi
     assert len(sweeping.notifier.messages) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("StepFunctions.ExecutionLimitExceededException", "throttling"),
+        ("StepFunctions.AccessDeniedException", "permission"),
+        (None, "unknown"),
+    ],
+)
+def test_why_it_was_not_started_is_what_its_fan_out_has_told(sweeping: Sweeping, error: str | None, kind: str) -> None:
+    others = {"run_id": "vision-other-0123456789ab", "status": "FAILED", "error": "Other"}
+    told = {"run_id": sweeping.run_id, "status": "FAILED"} | ({"error": error} if error else {})
+    output = {"runs": [others, told]}
+    sweeping.executions.known[TRAINING] = Execution("SUCCEEDED", {}, 0, None, None, output=output)
+    sweeping.sweep()
+    assert sweeping.outcome["failure_class"] == kind
+    assert (error or "before it could tell") in sweeping.outcome["cause"]
+    assert sweeping.outcome["next_step"].endswith(f"turbine redrive {sweeping.run_id}")
+
+
 def test_its_execution_if_it_comes_after_all_has_the_last_word(sweeping: Sweeping) -> None:
     sweeping.sweep()
     sweeping.world.clock.move(timedelta(minutes=1))
