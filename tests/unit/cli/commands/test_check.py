@@ -111,7 +111,7 @@ def test_roles_are_proved_where_they_are_turbines(
     assert _run(monkeypatch, "--root", str(tmp_path)) == exit_codes.FAILED
     told = capsys.readouterr()
     assert "sagemaker:CreateModelPackage" in told.out
-    assert "iam: 23 roles" in told.err
+    assert "iam: 24 roles" in told.err
 
 
 def test_limits_are_told_with_worst_case_and_margin(
