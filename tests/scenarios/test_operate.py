@@ -16,7 +16,7 @@ from tests.scenarios.manifests import clone_finished_run, run_id_of, winery
 from tests.scenarios.training_jobs import ENDED, jobs_of, log_events, wait_for_epoch
 
 pytestmark = pytest.mark.xdist_group("scenarios")
-LONG = {"name": "tabular_classifier", "hyperparameters": {"epochs": 300, "hidden": [64]}}
+LONG = {"name": "tabular_classifier", "hyperparameters": {"epochs": 600, "hidden": [64]}}
 
 
 def typed(cloud: LiveCloud, *arguments: str) -> tuple[int, dict[str, Any]]:
