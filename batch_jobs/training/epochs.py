@@ -8,7 +8,7 @@ comes to the same bytes again.
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -21,23 +21,33 @@ from training.recipe import TrainingConfig
 from training.spec import RunSpec
 from training.storage import Storage
 from training.tasks import Task
+from training.trainer import Epoch
 
 Files = dict[str, dict[str, Any]]
 """Files by their names below the run's prefix, each as the marker describes it."""
 
 
-def check(wanted: Sequence[int], epochs: int) -> None:
+Wanted = Sequence[int | Literal["last"]]
+"""Epochs by their numbers, and `last` for the one after which training ends."""
+
+
+def check(wanted: Wanted, epochs: int) -> None:
     """Raises: BadConfigurationError when the run has not as many epochs."""
-    if wanted and wanted[-1] > epochs:
+    greatest = max((epoch for epoch in wanted if epoch != "last"), default=0)
+    if greatest > epochs:
         raise BadConfigurationError(
-            f"publish_epochs names epoch {wanted[-1]}, the hyperparameter epochs is {epochs}",
+            f"publish_epochs names epoch {greatest}, the hyperparameter epochs is {epochs}",
             "name epochs that the run has, or give it more",
         )
 
 
+def is_wanted(wanted: Wanted, epoch: Epoch) -> bool:
+    """Whether an epoch that has ended is to be published."""
+    return epoch.number in wanted or (epoch.is_last and "last" in wanted)
+
+
 def publish(
-    number: int,
-    validation: Mapping[str, float],
+    epoch: Epoch,
     model: nn.Module,
     spec: RunSpec,
     config: TrainingConfig,
@@ -45,7 +55,8 @@ def publish(
     task: Task,
     storage: Storage,
 ) -> Files:
-    """Write the archive of an epoch that has ended. `validation` are its metrics; the test rows are not looked at."""
+    """Write the archive of an epoch that has ended, with its validation metrics; the test rows are not looked at."""
+    number, validation = epoch.number, epoch.validation.metrics
     name = f"{MODEL_FOLDER}/epochs/{number}/{ARCHIVE}"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -154,16 +154,9 @@ def _train(
         for epoch in train(state, data, profile.row_counts["train"], loss, run.task, config, world, pulse):
             if world.is_main:
                 described = _describe(epoch, state.elapsed_s + pulse.elapsed_s)
-                if epoch.number in run.spec.recipe.publish_epochs:
+                if epochs.is_wanted(run.spec.recipe.publish_epochs, epoch):
                     described["published"] = epochs.publish(
-                        epoch.number,
-                        epoch.validation.metrics,
-                        state.model,
-                        run.spec,
-                        config,
-                        profile,
-                        run.task,
-                        storage,
+                        epoch, state.model, run.spec, config, profile, run.task, storage
                     )
                 state.epochs.append(described)
                 _log_epoch(state.epochs[-1], config.epochs)

@@ -51,11 +51,11 @@ class Split(_Part):
 
 
 class RecipeChoice(_Part):
-    """`publish_epochs`: after which epochs the model is published, in growing order."""
+    """`publish_epochs`: after which epochs the model is published, in growing order; `last` after them."""
 
     name: str
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
-    publish_epochs: tuple[int, ...] = ()
+    publish_epochs: tuple[int | Literal["last"], ...] = ()
 
 
 class Compute(_Part):

@@ -36,6 +36,7 @@ class Epoch:
     """`train_loss` is the mean over the train rows, each as it was when its batch came."""
 
     number: int
+    is_last: bool
     train_loss: float
     validation: Validation
 
@@ -167,7 +168,8 @@ def _finish_epoch(
     if not math.isfinite(train_loss + validation.loss):
         raise no_number(f"epoch {state.epoch}")
     state.patience.watch(validation.loss, state.model)
-    return Epoch(state.epoch, train_loss, validation)
+    is_last = state.epoch == config.epochs or state.patience.is_exhausted
+    return Epoch(state.epoch, is_last, train_loss, validation)
 
 
 @torch.inference_mode()

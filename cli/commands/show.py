@@ -28,17 +28,17 @@ def show(
     items = require_run(cloud, run)
     inference = records.inference_of(items.team, run)
     links = _links(cloud, items, inference)
-    epochs = _epochs(cloud, items)
+    published = _published(cloud, items)
     if json_only:
-        terminal.print_json(_as_json(items, inference, links, epochs))
+        terminal.print_json(_as_json(items, inference, links, published))
     else:
-        _print(terminal, items, inference, links, epochs)
+        _print(terminal, items, inference, links, published)
 
 
-def _epochs(cloud: Cloud, items: RunItems) -> dict[str, Any]:
-    """What was published of single epochs, by the epoch's number. Before a run is registered it says none."""
+def _published(cloud: Cloud, items: RunItems) -> dict[str, Any]:
+    """`published.json`. Before a run is registered it is nothing."""
     published = Artifacts(cloud).document(items.team, items.run_id, "published.json") if items.package else None
-    return dict((published or {}).get("epochs") or {})
+    return published or {}
 
 
 def _links(cloud: Cloud, items: RunItems, inference: Item | None) -> dict[str, str]:
@@ -52,7 +52,9 @@ def _links(cloud: Cloud, items: RunItems, inference: Item | None) -> dict[str, s
     return {name: str(arn) for name, arn in links.items() if arn}
 
 
-def _as_json(items: RunItems, inference: Item | None, links: dict[str, str], epochs: dict[str, Any]) -> dict[str, Any]:
+def _as_json(
+    items: RunItems, inference: Item | None, links: dict[str, str], published: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "run_id": items.run_id,
         "team": items.team,
@@ -62,7 +64,8 @@ def _as_json(items: RunItems, inference: Item | None, links: dict[str, str], epo
         "claim": items.claim or None,
         "verdict": items.decision or None,
         "package": items.package or None,
-        "epochs": epochs,
+        "epochs": published.get("epochs") or {},
+        "epochs_not_reached": published.get("epochs_not_reached") or [],
         "outcome": items.outcome or None,
         "predictions": inference,
         "executions": links,
@@ -70,7 +73,7 @@ def _as_json(items: RunItems, inference: Item | None, links: dict[str, str], epo
 
 
 def _print(
-    terminal: Terminal, items: RunItems, inference: Item | None, links: dict[str, str], epochs: dict[str, Any]
+    terminal: Terminal, items: RunItems, inference: Item | None, links: dict[str, str], published: dict[str, Any]
 ) -> None:
     out = terminal.out
     out.print(items.run_id, status_text(items.status), status_text(items.verdict or ""), soft_wrap=True)
@@ -87,7 +90,8 @@ def _print(
         "manifest": record.get("manifest_uri"),
         "spec": record.get("spec_uri"),
         "model package": items.package.get("model_package_arn"),
-        "published epochs": epochs_text(items, epochs),
+        "published epochs": epochs_text(items, published),
+        "epochs not reached": ", ".join(map(str, published.get("epochs_not_reached") or [])),
         "attempt": items.outcome.get("attempt"),
         "ended": items.outcome.get("ended_at"),
         "error": items.outcome.get("error"),
@@ -158,12 +162,16 @@ def _print_slices(terminal: Terminal, guardrail: Item) -> None:
     )
 
 
-def epochs_text(items: RunItems, epochs: dict[str, Any]) -> str | None:
-    """Which epochs' models were published, and how to get one."""
+def epochs_text(items: RunItems, published: dict[str, Any]) -> str | None:
+    """Which epochs' models were published, how good each was on the validation rows, and how to get one."""
+    epochs = published.get("epochs")
     if not epochs:
         return None
+    metric = (items.decision.get("rule") or {}).get("metric")
+    scores = {epoch: (one.get("validation") or {}).get(metric) for epoch, one in epochs.items()}
+    told = [epoch if score is None else f"{epoch} ({metric} {number(score)})" for epoch, score in scores.items()]
     version = items.package.get("model_version", "VERSION")
-    return f"{', '.join(epochs)} (turbine pull {items.team}@{version} DEST --epoch {next(iter(epochs))})"
+    return f"{', '.join(told)}: turbine pull {items.team}@{version} DEST --epoch {next(iter(epochs))}"
 
 
 def plan_text(record: Item) -> str | None:

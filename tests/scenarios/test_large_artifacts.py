@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,9 +41,27 @@ def publishing_jobs(cloud: LiveCloud, run_id: str) -> list[dict[str, Any]]:
     return list(listed["jobSummaryList"])
 
 
+def dvc_pull(cloud: LiveCloud, folder: Path) -> None:
+    """What a pointer in the folder names, by plain DVC."""
+    home = {"HOME": str(folder / "home"), "DVC_SITE_CACHE_DIR": str(folder / "site"), "DVC_NO_ANALYTICS": "1"}
+    store = f"s3://{cloud.outputs['ArtifactBucketName']}/dvc"
+    for arguments in (
+        ("init", "--no-scm"),
+        ("remote", "add", "--default", "store", store),
+        ("pull", "model.tar.gz.dvc"),
+    ):
+        subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=folder,
+            env={**os.environ, **cloud.environment, **home},
+            check=True,
+            capture_output=True,
+        )
+
+
 def test_a_job_publishes_what_a_function_would(cloud: LiveCloud, impatient: None, tmp_path: Path) -> None:
     key = "manifests/winery/large.json"
-    recipe = {"name": "tabular_classifier", "hyperparameters": {"epochs": 2}, "publish_epochs": [1]}
+    recipe = {"name": "tabular_classifier", "hyperparameters": {"epochs": 2}, "publish_epochs": [1, "last"]}
     cloud.put(key, winery(cloud, recipe=recipe))
     run_id = run_id_of(cloud, key)
     assert cloud.outcome(run_id)["status"] == "SUCCEEDED"
@@ -78,8 +100,14 @@ def test_a_job_publishes_what_a_function_would(cloud: LiveCloud, impatient: None
     with tarfile.open(pulled["archive"]) as archived:
         config = json.loads(archived.extractfile("config.json").read())  # type: ignore[union-attr]
     assert (config["epoch"], set(config["metrics"])) == (1, {"validation"})
+    assert published["epochs"]["1"]["validation"] == config["metrics"]["validation"]
+    assert provenance["epochs"] == published["epochs"]
+    Path(pulled["archive"]).unlink()
+    dvc_pull(cloud, tmp_path)
+    assert hashlib.md5(Path(pulled["archive"]).read_bytes(), usedforsecurity=False).hexdigest() == pulled["md5"]
     told = turbine("show", run_id, environment=cloud.environment).stdout
     assert f"turbine pull {model} DEST --epoch 1" in told
-    refused = turbine("pull", model, str(tmp_path), "--epoch", "2", environment=cloud.environment)
+    assert re.search(r"published epochs: +1 \(\w+ [\d.e-]+\), 2 \(\w+ [\d.e-]+\):", told), told
+    refused = turbine("pull", model, str(tmp_path), "--epoch", "3", environment=cloud.environment)
     assert refused.returncode != 0
-    assert "it has published 1" in refused.stderr
+    assert "it has published 1, 2" in refused.stderr

@@ -66,7 +66,7 @@ class Workbench:
         recipe: str = "tabular_classifier",
         hyperparameters: dict[str, Any] | None = None,
         target: str = "class",
-        publish_epochs: Sequence[int] = (),
+        publish_epochs: Sequence[int | str] = (),
         **changes: Any,
     ) -> str:
         """Write a run spec and return its URI."""

@@ -106,10 +106,27 @@ def test_epochs_are_published_as_they_were(bench: Any, run_job: Any, table: pa.T
     assert not all(torch.equal(final[name], first[name]) for name in final)
 
 
+def test_the_last_epoch_is_published_beside_the_best(bench: Any, run_job: Any, table: pa.Table, tmp_path: Path) -> None:
+    guessed = pa.array(np.random.default_rng(5).integers(0, 2, len(table)))
+    shard = bench.put_shard(table.set_column(table.column_names.index("class"), "class", guessed))
+    hyperparameters = {"epochs": 60, "learning_rate": 0.1, "hidden": [64], "early_stopping_patience": 1}
+    spec = bench.put_run([shard], hyperparameters=hyperparameters, publish_epochs=[60, "last"])
+    assert run_job(spec) == 0
+    epochs = json.loads(bench.output("metrics.json"))["epochs"]
+    last = epochs[-1]["epoch"]
+    assert epochs[-1]["validation_loss"] > min(epoch["validation_loss"] for epoch in epochs)
+    assert [epoch["epoch"] for epoch in epochs if "published" in epoch] == [last] != [60]
+    name = f"model/epochs/{last}/model.tar.gz"
+    assert [file for file in json.loads(bench.output("_SUCCESS"))["files"] if "/epochs/" in file] == [name]
+    best = load_file(unpacked(bench.output("model.tar.gz"), tmp_path / "best") / "model.safetensors")
+    after = load_file(unpacked(bench.output(name), tmp_path / "last") / "model.safetensors")
+    assert not all(torch.equal(best[name], after[name]) for name in best)
+
+
 def test_an_epoch_that_the_run_does_not_have_is_refused_before_the_data_are_read(
     bench: Any, run_job: Any, table: pa.Table, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spec = bench.put_run([bench.put_shard(table)], hyperparameters={"epochs": 3}, publish_epochs=[2, 4])
+    spec = bench.put_run([bench.put_shard(table)], hyperparameters={"epochs": 3}, publish_epochs=[2, 4, "last"])
     assert run_job(spec) == 78
     assert "publish_epochs names epoch 4" in last_line(capsys)["message"]
 
@@ -126,7 +143,7 @@ def archives_of_epochs(bench: Any, prefix: str) -> dict[str, bytes]:
 def test_an_attempt_that_goes_on_knows_the_epochs_of_the_one_before(
     bench: Any, run_job: Any, table: pa.Table, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
-    given: dict[str, Any] = {"hyperparameters": {"epochs": 3, "dropout": 0.3}, "publish_epochs": [1, 2]}
+    given: dict[str, Any] = {"hyperparameters": {"epochs": 3, "dropout": 0.3}, "publish_epochs": [1, 2, "last"]}
     spec_uri = bench.put_run([bench.put_shard(table)], **given)
     upload = Storage.upload
 
@@ -156,7 +173,7 @@ def test_an_attempt_that_goes_on_knows_the_epochs_of_the_one_before(
     assert (
         set(whole)
         == {name for name in files if "/epochs/" in name}
-        == {f"model/epochs/{epoch}/model.tar.gz" for epoch in (1, 2)}
+        == {f"model/epochs/{epoch}/model.tar.gz" for epoch in (1, 2, 3)}
     )
     assert archives_of_epochs(bench, prefix) == whole
 

@@ -92,6 +92,7 @@ def weights(model: nn.Module) -> Tensor:
 def test_learns() -> None:
     _, epochs = trained()
     assert epochs[-1].validation.loss < 0.7 * epochs[0].validation.loss
+    assert [epoch.is_last for epoch in epochs] == [False, False, False, True]
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
@@ -105,6 +106,7 @@ def test_early_stopping_ends_early_with_the_best_weights() -> None:
     losses = [epoch.validation.loss for epoch in epochs]
     assert len(losses) < 60
     assert losses[-1] > min(losses)
+    assert [epoch.is_last for epoch in epochs] == [*[False] * (len(epochs) - 1), True]
     model.eval().requires_grad_(False)
     features, targets = points(20, 2)
     assert float(RECIPE.loss(config_with(), model(features), targets)) / 20 == pytest.approx(min(losses))

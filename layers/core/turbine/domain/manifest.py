@@ -36,6 +36,7 @@ DEFAULT_SEED = 7
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Uri = Annotated[str, StringConstraints(min_length=6, max_length=1024)]
 Epoch = Annotated[int, Field(ge=1, le=10_000)]
+LAST_EPOCH = "last"
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -75,12 +76,15 @@ class Dataset(Part):
 class Recipe(Part):
     """A recipe by name; the job checks the hyperparameters' names and types, here only their size.
 
-    `publish_epochs`: after which epochs the model is published besides the one that the run ends with.
+    `publish_epochs`: after which epochs the model is published besides the one that the run ends with. `last` is the
+    epoch after which training ended, which early stopping knows only then.
     """
 
     name: str
     hyperparameters: dict[str, JsonValue] = Field(default_factory=dict, max_length=HYPERPARAMETERS_MAX)
-    publish_epochs: Annotated[list[Epoch], Field(max_length=PUBLISHED_EPOCHS_MAX, default_factory=list)]
+    publish_epochs: Annotated[
+        list[Epoch | Literal["last"]], Field(max_length=PUBLISHED_EPOCHS_MAX, default_factory=list)
+    ]
 
     @field_validator("name")
     @classmethod
@@ -91,9 +95,10 @@ class Recipe(Part):
 
     @field_validator("publish_epochs")
     @classmethod
-    def _are_named_once(cls, value: list[int]) -> list[int]:
-        if value != sorted(set(value)):
-            raise ValueError("write each epoch once, in growing order")
+    def _are_named_once(cls, value: list[int | str]) -> list[int | str]:
+        numbers = sorted({epoch for epoch in value if isinstance(epoch, int)})
+        if value != [*numbers, *([LAST_EPOCH] if LAST_EPOCH in value else [])]:
+            raise ValueError(f"write each epoch once, in growing order, and {LAST_EPOCH!r} at the end")
         return value
 
     @model_validator(mode="after")

@@ -30,6 +30,8 @@ _FIVE_MINUTE_POINTS_LIVE = timedelta(days=63)
 class EpochEnd(Record):
     """An entry of `epochs`: `elapsed_s` is the training time until then, over all attempts."""
 
+    epoch: int = 0
+    validation: dict[str, float] = Field(default_factory=dict)
     elapsed_s: float
 
 

@@ -68,7 +68,7 @@ class SpecRecipe(Record):
 
     name: str
     hyperparameters: dict[str, JsonValue]
-    publish_epochs: list[int] = Field(default_factory=list)
+    publish_epochs: list[int | Literal["last"]] = Field(default_factory=list)
 
 
 class Compute(Record):

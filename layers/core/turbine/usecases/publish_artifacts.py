@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,10 +19,10 @@ from turbine.domain.metrics import Metrics
 from turbine.domain.run import RunReference, RunSpec
 from turbine.domain.uri import S3Uri
 from turbine.ports import Clock, DataVersioning, EventBus, ObjectStore, TrackedFile
+from turbine.usecases import published_epochs
 from turbine.usecases.run_files import RunFiles
 
 ARCHIVE = "model.tar.gz"
-_EPOCH = re.compile(r"model/epochs/([1-9][0-9]{0,4})/model\.tar\.gz")
 PROMISED = (ARCHIVE, "metrics.json", "evaluation.parquet", "model/model.safetensors", "model/config.json")
 
 
@@ -69,13 +67,20 @@ class PublishArtifacts:
         prefix = uri.parse(spec.output_uri)
         checked = self._check_files(prefix)
         tracked = self._track(prefix, ARCHIVE, checked[ARCHIVE])
+        metrics = files.metrics(spec.team, spec.run_id)
+        validation = {str(epoch.epoch): epoch.validation for epoch in metrics.epochs}
+        found = published_epochs.archives(checked)
         epochs = {
-            epoch: _tracked(prefix, name, self._track(prefix, name, checked[name]))
-            for epoch, name in _epochs(checked).items()
+            "epochs": {
+                epoch: _tracked(prefix, name, self._track(prefix, name, checked[name]))
+                | {"validation": validation.get(epoch, {})}
+                for epoch, name in found.items()
+            },
+            "epochs_not_reached": published_epochs.not_reached(spec.recipe, found),
         }
-        provenance = _provenance(spec, files.metrics(spec.team, spec.run_id), tracked, self.training_image_uri)
-        self._put(prefix / "provenance.json", provenance | {"epochs": epochs})
-        self._put(marker, self._published(prefix, tracked) | {"epochs": epochs})
+        provenance = _provenance(spec, metrics, tracked, self.training_image_uri)
+        self._put(prefix / "provenance.json", provenance | epochs)
+        self._put(marker, self._published(prefix, tracked) | epochs)
 
     def _announce(self, reference: RunReference, files: RunFiles, published: dict[str, Any]) -> None:
         """Tell of the trained model. Two invocations at the same moment may both tell; none tells too little."""
@@ -173,12 +178,6 @@ class PublishArtifacts:
     def _put(self, place: S3Uri, document: dict[str, Any]) -> None:
         """Write once: a second invocation leaves the first one's answer."""
         self.store.put_if_absent(place, json.dumps(document, indent=2).encode())
-
-
-def _epochs(recorded: Iterable[str]) -> dict[str, str]:
-    """The archives of single epochs among a run's files, by the epoch's number as a text; in their order."""
-    found = {match[1]: name for name in recorded if (match := _EPOCH.fullmatch(name))}
-    return {epoch: found[epoch] for epoch in sorted(found, key=int)}
 
 
 def _tracked(prefix: S3Uri, name: str, tracked: TrackedFile) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from cli.commands import show
+from cli.observe.records import RunItems
 from cli.terminal import Terminal
 
 
@@ -61,6 +62,14 @@ def test_every_slice_has_a_line_and_says_whether_it_was_judged() -> None:
 )
 def test_the_place_in_the_plan_is_told_where_there_is_one(record: dict[str, Any], text: str | None) -> None:
     assert show.plan_text(record) == text
+
+
+def test_published_epochs_are_told_with_the_metric_that_decides() -> None:
+    items = RunItems("wine-1", {"team": "wine"}, decision={"rule": {"metric": "rmse"}}, package={"model_version": 3})
+    assert show.epochs_text(items, {}) is None
+    published = {"epochs": {"5": {"validation": {"rmse": 0.25, "mae": 9.0}}, "7": {}}}
+    told = show.epochs_text(items, published)
+    assert told == "5 (rmse 0.25), 7: turbine pull wine@3 DEST --epoch 5"
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,21 @@ def test_an_old_version_that_has_expired_ends_quietly(world: World) -> None:
         ({"team": "tabular"}, "team", "'vision'"),
         ({"recipe": {"name": "tabular_clasifier"}}, "recipe.name", "recipe.name"),
         ({"recipe": {"name": "tabular_regressor"}}, "recipe.name", "rule.metric"),
+        *(
+            ({"recipe": {"name": "image_classifier", "publish_epochs": epochs}}, f"recipe.publish_epochs{place}", "")
+            for epochs, place in (
+                ([0], ".0"),
+                ([10_001], ".0"),
+                (["first"], ".0"),
+                ([True], ".0"),
+                ([2, 1], ""),
+                ([1, 1], ""),
+                (["last", 1], ""),
+                (["last", "last"], ""),
+                (list(range(1, 22)), ""),
+            )
+        ),
+        ({"recipe": {"name": "own_script", "publish_epochs": ["last"]}}, "recipe", "recipe"),
         ({"compute": {"nodes": 8}}, "compute.nodes", "compute.nodes"),
         ({"compute": {"nodes": True}}, "compute.nodes", "compute.nodes"),
         ({"compute": {"max_cost_usd": 40}}, "compute.max_cost_usd", "raise compute.max_cost_usd"),

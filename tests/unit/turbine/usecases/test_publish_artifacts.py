@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -48,9 +49,19 @@ def test_it_tracks_the_archive_and_writes_where_it_came_from(world: World) -> No
     ]
 
 
-def put_epochs(world: World, run: RunReference, *epochs: int) -> None:
-    """What a job leaves that publishes single epochs."""
+def put_epochs(world: World, run: RunReference, *epochs: int, asked: Sequence[int | str] = ()) -> None:
+    """What a job leaves that publishes single epochs of those it was asked for."""
+    spec = json.loads(world.store[run.spec_uri])
+    spec["recipe"]["publish_epochs"] = list(asked or epochs)
+    world.store[run.spec_uri] = json.dumps(spec).encode()
+    metrics = json.loads(world.store[f"{prefix(run)}metrics.json"])
+    metrics["epochs"] = [
+        {"epoch": epoch, "validation": {"accuracy": epoch / 100}, "elapsed_s": 1.0} for epoch in sorted(epochs)
+    ]
+    world.store[f"{prefix(run)}metrics.json"] = json.dumps(metrics).encode()
     marker = json.loads(world.store[f"{prefix(run)}_SUCCESS"])
+    body = world.store[f"{prefix(run)}metrics.json"]
+    marker["files"]["metrics.json"] = {"sha256": hashlib.sha256(body).hexdigest(), "size_bytes": len(body)}
     for epoch in epochs:
         name, body = f"model/epochs/{epoch}/model.tar.gz", f"the model after {epoch}".encode()
         world.store[f"{prefix(run)}{name}"] = body
@@ -60,19 +71,22 @@ def put_epochs(world: World, run: RunReference, *epochs: int) -> None:
 
 def test_each_epoch_that_the_job_left_is_tracked_too(world: World) -> None:
     run = world.finished_run()
-    put_epochs(world, run, 10, 2)
+    put_epochs(world, run, 10, 2, 11, asked=[2, 10, 15, "last"])
     publish, versioning = publisher(world)
     reply = publish(run)
     assert "epochs" not in reply  # it goes through the machine
     published = json.loads(world.store[f"{prefix(run)}published.json"])
-    assert list(published["epochs"]) == ["2", "10"]
+    assert list(published["epochs"]) == ["2", "10", "11"]
+    assert published["epochs_not_reached"] == [15]
     for epoch, one in published["epochs"].items():
         md5 = one["dvc"]["md5"]
         assert world.store[f"s3://artifacts/dvc/files/md5/{md5[:2]}/{md5[2:]}"] == f"the model after {epoch}".encode()
         assert one["model_data_uri"] == f"{prefix(run)}model/epochs/{epoch}/model.tar.gz"
         assert md5.encode() in world.store[one["dvc_file_uri"]]
-    assert json.loads(world.store[reply["provenance_uri"]])["epochs"] == published["epochs"]
-    assert versioning.calls == 3
+        assert one["validation"] == {"accuracy": int(epoch) / 100}
+    provenance = json.loads(world.store[reply["provenance_uri"]])
+    assert (provenance["epochs"], provenance["epochs_not_reached"]) == (published["epochs"], [15])
+    assert versioning.calls == 4
 
 
 def test_an_epochs_archive_that_is_not_what_the_job_wrote_is_refused(world: World) -> None:
