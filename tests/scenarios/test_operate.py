@@ -16,7 +16,8 @@ from tests.scenarios.manifests import clone_finished_run, run_id_of, winery
 from tests.scenarios.training_jobs import ENDED, jobs_of, log_events, wait_for_epoch
 
 pytestmark = pytest.mark.xdist_group("scenarios")
-LONG = {"name": "tabular_classifier", "hyperparameters": {"epochs": 600, "hidden": [64]}}
+LONG_EPOCHS = 600
+LONG = {"name": "tabular_classifier", "hyperparameters": {"epochs": LONG_EPOCHS, "hidden": [64]}}
 
 
 def typed(cloud: LiveCloud, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -49,7 +50,7 @@ def test_a_run_is_stopped_and_goes_on_where_it_was(cloud: LiveCloud) -> None:
         for event in log_events(cloud, job["jobId"])
         if event["event"] == "epoch"
     ]
-    assert sorted(epochs) == list(range(1, 301)), "an epoch was trained twice, or not at all"
+    assert sorted(epochs) == list(range(1, LONG_EPOCHS + 1)), "an epoch was trained twice, or not at all"
     wait_for(lambda: cloud.outcome(run_id)["status"] == "SUCCEEDED" or None, "its new outcome")
     code, refused = typed(cloud, "redrive", run_id)
     assert (code, "it has succeeded" in refused["error"]["cause"]) == (exit_codes.REFUSED, True)
