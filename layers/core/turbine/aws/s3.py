@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -137,6 +136,8 @@ def _ranges(size_bytes: int, part_bytes: int) -> list[str]:
 
 def _copy_parts(s3: S3Client, wanted: CopySourceTypeDef, target: S3Uri, ranges: Sequence[str], etag: str) -> None:
     """Copy the parts that are not there, and make them the target if they add up to the source's ETag."""
+    from concurrent.futures import ThreadPoolExecutor  # every function imports this module, one or two copy
+
     upload_id = _upload_under_way(s3, target)
     there = _parts(s3, target, upload_id)
 
