@@ -25,7 +25,7 @@ from cli.terminal import Terminal
 from turbine.domain import team as team_domain
 from turbine.domain.rejection import ManifestFaultyError
 
-_CRON = re.compile(r"cron\(([0-5]?\d) (1?\d|2[0-3]) (\S+) (\S+) (\S+) (\S+)\)")
+_CRON = re.compile(r"cron\(([0-5]?\d) ([01]?\d|2[0-3]) (\S+) (\S+) (\S+) (\S+)\)")
 STAGGERED = "turbine plan: staggered"
 """Marks a schedule that a plan has written: another plan takes it away."""
 _MINUTES_PER_DAY = 24 * 60

@@ -255,6 +255,13 @@ def test_a_margin_is_given_away_once() -> None:
     assert earned.evidence.margin_spent < 0.05
 
 
+@pytest.mark.parametrize("spent", [0.0, 0.0475, 0.0499, 0.05])
+def test_a_better_model_is_promoted_whatever_is_left_of_the_margin(spent: float) -> None:
+    """Too few rows to see what is left of it must not hold the one model that could earn it back."""
+    better, worse = pair(1, 0.93, 0.88)
+    assert judged(rule(non_inferiority_margin=0.05), better, worse._replace(margin_spent=spent)).decision == "promote"
+
+
 def test_a_chain_of_models_that_are_a_little_worse_ends_within_the_margin() -> None:
     """Each is worse than the one before by less than the margin; all together by much more."""
     given, level, spent, promoted = rule(non_inferiority_margin=0.03), 0.90, 0.0, []

@@ -67,7 +67,7 @@ def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
     if names != needed(rule.metric, theirs.columns) or (by_class and mine.classes != theirs.classes):
         return Ruling("hold", delta, "but the two were not measured on the same classes")
     left = _margin_left(rule, opponent.margin_spent)
-    fewest = max(rule.min_rows, _fewest_for_margin(rule.confidence, left))
+    fewest = max(rule.min_rows, _fewest_for_margin(rule.confidence, rule.non_inferiority_margin))
     if mine.row_count < fewest:
         return Ruling("hold", delta, f"but {mine.row_count} test rows are fewer than the {fewest} required")
     filled = sum(rows > 0 for rows in mine.columns["rows"])
@@ -75,6 +75,8 @@ def judge(rule: Rule, challenger: Sample, opponent: Sample) -> Ruling:
         return Ruling(
             "hold", delta, f"but the test rows fill {filled} blocks, fewer than the {FEWEST_BLOCKS} to draw from"
         )
+    if mine.row_count < _fewest_for_margin(rule.confidence, left):
+        left = None  # these rows cannot show so little: only a better model is promoted
     seen = measure(rule, mine, theirs)
     if rule.non_inferiority_margin is not None:
         seen = seen.model_copy(update={"margin_spent": max(0.0, opponent.margin_spent - seen.lower)})
@@ -141,7 +143,7 @@ def _decide(rule: Rule, delta: float, seen: Evidence, margin: float | None) -> R
 def _margin_text(rule: Rule, left: float | None) -> str:
     """The margin, and what is left of it where champions before have spent some."""
     if left is None or rule.non_inferiority_margin is None:
-        return f"{rule.non_inferiority_margin:g}, all of it given away by promotions before"
+        return f"{rule.non_inferiority_margin:g}, all of it given away by promotions before, or all that rows can show"
     if rule.non_inferiority_margin - left <= ROUNDING:
         return f"{left:g}"
     return f"{rule.non_inferiority_margin:g}, of which promotions before have left {left:.6g}"
