@@ -17,8 +17,7 @@ from tests.unit.functions import account as arranged
 from tests.unit.functions.account import ARTIFACTS, ENVIRONMENT, invoke
 from turbine.aws.s3 import S3Store
 from turbine.domain.errors import TryAgainError
-from turbine.ports import ObjectInfo, TrackedFile
-from turbine.usecases import copy_archive
+from turbine.ports import TrackedFile
 
 ARCHIVE = b"archive"
 MD5 = hashlib.md5(ARCHIVE, usedforsecurity=False).hexdigest()
@@ -76,13 +75,6 @@ def test_a_second_job_does_nothing_again(run: dict[str, Any]) -> None:
     assert [job.main(), job.main()] == [job.OK, job.OK]
     assert Tracks.asked == 1
     assert len(copies(run)) == 1
-
-
-def test_a_copy_that_s3_made_in_parts_of_a_whole_is_a_copy() -> None:
-    whole, in_parts = ObjectInfo("k", 12, "a" * 32, ""), ObjectInfo("k", 12, f"{'b' * 32}-2", "")
-    assert copy_archive._is_same(in_parts, whole)
-    assert not copy_archive._is_same(in_parts._replace(size_bytes=11), whole)
-    assert not copy_archive._is_same(whole._replace(etag="c" * 32), whole)
 
 
 def test_a_job_that_died_between_the_two_is_finished_by_the_next(

@@ -27,7 +27,7 @@ MISSING = frozenset({"404", "405", "NoSuchKey", "NoSuchVersion", "NotFound", "Me
 MISSING_VERSION = frozenset({"400", "InvalidArgument", "NoSuchVersion"})
 FORBIDDEN = frozenset({"403", "AccessDenied"})
 # Of a copy in parts, which another one has completed or given up.
-ENDED_MEANWHILE = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder"})
+ENDED_MEANWHILE = "NoSuchUpload"
 
 
 class S3Store:
@@ -109,8 +109,8 @@ class S3Store:
             head = self._s3.head_object(**wanted)
             etag, size_bytes = head["ETag"].strip('"'), head["ContentLength"]
             part_bytes = self._part_bytes(wanted, etag, size_bytes)
-            if source == target or part_bytes is None or head.get("ServerSideEncryption", "AES256") != "AES256":
-                # Over itself, where an upload under way may be a job's; or of parts that cannot be told or compared.
+            if part_bytes is None or head.get("ServerSideEncryption", "AES256") != "AES256":
+                # Of one part, at most 5 GB, which one CopyObject takes; or of parts that cannot be told or compared.
                 self._s3.copy(wanted, target.bucket, target.key)
             else:
                 _copy_parts(self._s3, wanted, target, _ranges(size_bytes, part_bytes), etag)
@@ -201,7 +201,7 @@ def _named(place: S3Uri, version_id: str | None = None) -> Iterator[None]:
         code = error.response["Error"]["Code"]
         if code in MISSING or (version_id is not None and code in MISSING_VERSION):
             raise ObjectMissingError(f"{place} is not there ({code})") from error
-        if code in ENDED_MEANWHILE:
+        if code == ENDED_MEANWHILE:
             raise TryAgainError(f"another copy of {place} has ended meanwhile ({code})") from error
         if code in FORBIDDEN:
             raise ObjectForbiddenError(f"{place} may not be accessed ({code})") from error

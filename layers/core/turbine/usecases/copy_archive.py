@@ -8,17 +8,10 @@ from turbine.domain import registry, uri
 from turbine.domain.errors import ObjectMissingError
 from turbine.domain.run import RunReference
 from turbine.domain.uri import S3Uri
-from turbine.ports import ObjectInfo, ObjectStore
+from turbine.ports import ObjectStore
 from turbine.usecases.run_files import RunFiles
 
 ARCHIVE = "model.tar.gz"
-
-
-def _is_same(copy: ObjectInfo, source: ObjectInfo) -> bool:
-    """By their hashes, where both are of the same kind: S3 may have copied in parts what was written as a whole."""
-    if ("-" in copy.etag) == ("-" in source.etag):
-        return copy.etag == source.etag
-    return copy.size_bytes == source.size_bytes
 
 
 @dataclass(frozen=True)
@@ -36,7 +29,7 @@ class CopyArchive:
         target = S3Uri(self.artifact_bucket, registry.archive_key(spec.team, spec.run_id))
         version = files.version(spec.team, spec.run_id, ARCHIVE)
         try:
-            copied = _is_same(self.store.head(target), self.store.head(source, version))
+            copied = self.store.head(target).etag == self.store.head(source, version).etag
         except ObjectMissingError:
             copied = False
         if not copied:
